@@ -1,0 +1,1 @@
+//! The audio thread's half of Betwixt.

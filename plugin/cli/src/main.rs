@@ -1,0 +1,2 @@
+//! The command `betwixt`.
+fn main() {}

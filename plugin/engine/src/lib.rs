@@ -1,0 +1,1 @@
+//! Models, encoding, rendering: never on the audio thread.

@@ -1,0 +1,1 @@
+//! The plugin: parameters, state, exports.

@@ -1,0 +1,1 @@
+//! Hosts that load the built plugin.
