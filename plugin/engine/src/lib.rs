@@ -1,1 +1,3 @@
 //! Models, encoding, rendering: never on the audio thread.
+
+pub mod decoder;
