@@ -1,11 +1,12 @@
 """The decoder: embedding and pitch at frame rate -> the columns of `columns.py`. Causal, with a small state."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .blocks import PITCH_CODE_WIDTH, CausalBlock, pitch_code
-from .columns import AMPLITUDE_COUNT, BAND_COUNT, FRAME_WIDTH, SLOT_COUNT
+from .columns import AMPLITUDE_COUNT, BAND_COUNT, FRAME_WIDTH, SLOT_COUNT, SLOTS
 
 DIMS = 16
 FRAMES_PER_EMBEDDING = 3  # 3 * 512 samples = 32 ms
@@ -21,9 +22,9 @@ def at_decoder_frames(embedding: Tensor) -> Tensor:
 
 
 class Decoder(nn.Module):
-    """About 1 M parameters, all in per-frame matrix products."""
+    """About 1.2 M parameters, all in per-frame matrix products."""
 
-    def __init__(self, width: int = 192, hidden: int = 384):
+    def __init__(self, width: int = 208, hidden: int = 448):
         super().__init__()
         self.width = width
         self.first = nn.Linear(DIMS + PITCH_CODE_WIDTH, width)
@@ -33,6 +34,8 @@ class Decoder(nn.Module):
         self.head = nn.Linear(width, FRAME_WIDTH)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
+        slope = torch.tensor(0.02 * np.minimum(SLOTS / 8, 1), dtype=torch.float32)
+        self.register_buffer("near_slope", slope, persistent=False)
 
     def start(self, batch: int) -> list[Tensor]:
         """The state at the start of a note: zeros `[batch, delay, width]`, one a block."""
@@ -49,8 +52,9 @@ class Decoder(nn.Module):
             following.append(past)
         y = self.head(self.norm(x)).float()
         amplitude, deviation, cents, noise = y.split([AMPLITUDE_COUNT, SLOT_COUNT, 1, BAND_COUNT], -1)
-        # A nearly dead zone keeps harmonic sounds exactly harmonic; inharmonic ones reach out of it.
-        deviation = 0.02 * deviation + 0.4 * functional.softshrink(deviation, 0.25)
+        # A nearly dead zone, the deader the lower the slot, keeps harmonic sounds harmonic and in tune; inharmonic ones
+        # reach out of it.
+        deviation = self.near_slope * deviation + 0.4 * functional.softshrink(deviation, 0.25)
         return (
             amplitude * 40 - 70,
             0.5 * torch.tanh(2 * deviation),

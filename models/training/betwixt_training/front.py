@@ -18,7 +18,8 @@ LONGEST_WINDOW_SAMPLES = 8192
 PERIODS = 6.0
 LINE_COUNT = 128  # 0.5, 1.0 .. 64.0 in units of f0
 BLOCK_COUNT = 8  # log energies of four 128-sample blocks, plain and differenced
-FRONT_WIDTH = LINE_COUNT + SLOT_COUNT + 1 + BAND_COUNT + BLOCK_COUNT
+WANDER_REACH = 3  # frames before and after, over which a partial's wandering is measured
+FRONT_WIDTH = LINE_COUNT + 2 * SLOT_COUNT + 1 + BAND_COUNT + BLOCK_COUNT
 
 
 class Front(nn.Module):
@@ -36,15 +37,16 @@ class Front(nn.Module):
         audio = functional.pad(audio, (0, frames * HOP_SAMPLES - audio.shape[1]))
         after, before = _halves(audio, frames)
         f0_hz = 440.0 * torch.exp((pitch - 69) * (math.log(2) / 12))
-        level_db, deviation, cents = self._lines(after, before, f0_hz, frames)
+        level_db, deviation, wander, cents = self._lines(after, before, f0_hz, frames)
         bands_db = self._bands(after, before, frames)
         blocks_db = _block_energies(audio, frames)
         return torch.cat(
-            [(level_db + 60) / 40, deviation, cents, (bands_db + 80) / 40, (blocks_db + 50) / 40], 2
+            [(level_db + 60) / 40, deviation, wander, cents, (bands_db + 80) / 40, (blocks_db + 50) / 40], 2
         )
 
     def _lines(self, after: Tensor, before: Tensor, f0_hz: Tensor, frames: int):
-        """Level [B, T, 128] dB, deviation [B, T, 80] and cents [B, T, 1] (both scaled for the network)."""
+        """Level [B, T, 128] dB, and, scaled for the network, each slot's deviation from its multiple of f0(t) and how much
+        that wanders, both [B, T, 80], and cents [B, T, 1]."""
         device = f0_hz.device
         window = torch.clamp(PERIODS * SAMPLE_RATE / f0_hz, 1024.0, float(LONGEST_WINDOW_SAMPLES))[:, None]
         n = torch.arange(torch.ceil(window.max() / 2).long(), device=device).float()
@@ -87,11 +89,15 @@ class Front(nn.Module):
         for _ in range(2):
             near = weight * torch.exp(-(((detune - mean) / 0.008) ** 2)) + 1e-3 * weight
             mean = (near * detune).sum(2, keepdim=True) / (near.sum(2, keepdim=True) + 1e-6)
+        level = 20 * torch.log10(weight.sum(2, keepdim=True) + 1e-6)
+        mean = mean * ((level + 80) / 30).clamp(0, 1)  # in silence there is no pitch
         cents = torch.log(1 + mean) * (1200 / math.log(2)) / 25
         slot = line.index_select(0, pick)
         deviation = ((slot + relative) / (1 + mean) - slot).clamp(-0.5, 0.5)
         heard = ((level_db.index_select(2, pick) + 80) / 40).clamp(0, 1) * audible.index_select(2, pick)
-        return level_db, deviation * heard * 4, cents
+        offset_bins = relative * (window * f0_hz[:, None] / SAMPLE_RATE)[..., None]
+        wander = _wander(offset_bins.clamp(-1, 1))
+        return level_db, deviation * heard * 4, wander * heard * 2, cents
 
     def _bands(self, after: Tensor, before: Tensor, frames: int) -> Tensor:
         """Power in the 64 noise bands, 1024-sample Hann [B, T, 64] dB."""
@@ -121,6 +127,14 @@ def _halves(audio: Tensor, frames: int) -> tuple[Tensor, Tensor]:
     after = torch.cat([right[:, i : i + frames] for i in range(blocks)], 2)
     before = torch.cat([left[:, i : i + frames] for i in range(blocks)], 2).flip(2)
     return after, before
+
+
+def _wander(offset_bins: Tensor) -> Tensor:
+    """Standard deviation `[B, T, 80]` of each slot's offset over 7 frames; what wanders by half a bin is noise."""
+    x = offset_bins.transpose(1, 2)
+    mean = functional.avg_pool1d(x, 2 * WANDER_REACH + 1, 1, WANDER_REACH, count_include_pad=False)
+    square = functional.avg_pool1d(x * x, 2 * WANDER_REACH + 1, 1, WANDER_REACH, count_include_pad=False)
+    return torch.sqrt((square - mean * mean).clamp(min=1e-8)).transpose(1, 2)
 
 
 def _block_energies(audio: Tensor, frames: int) -> Tensor:

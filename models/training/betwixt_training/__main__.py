@@ -1,0 +1,8 @@
+"""`python -m betwixt_training data|train|export|evaluate|sounds`: see `cli.py`."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,289 @@
+"""Training of encoder and decoder together, from nothing: processes of one thread each that average their gradients.
+
+Half of the items encode one note and are to decode another pitch of the same instrument, so that the embedding becomes
+free of pitch. All draws of a step depend on seed, process and step alone, so a run that was killed goes on from its last
+checkpoint as if nothing had happened.
+"""
+
+import csv
+import math
+import os
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
+from torch import Tensor
+
+from .dataset import FRAMES, Dataset, Refused
+from .decoder import FRAMES_PER_EMBEDDING, Decoder, at_decoder_frames
+from .encoder import EncoderNet
+from .losses import PARTS, column_loss
+from .notes import HELD_INSTRUMENT, HELD_PITCH, TRAIN
+
+CROP_FRAMES = 96
+WARM_UP_FRAMES = 15  # not scored when a crop begins inside a note: the decoder's past is missing
+ATTACK_FRAMES, ATTACK_WEIGHT = 12, 2.5
+LARGEST_TRANSPOSITION = 15
+EMBEDDING_NOISE = 0.05  # so that near embeddings mean near sounds
+PEAK_RATE, LAST_RATE, WARM_UP_STEPS = 2e-3, 1e-5, 100
+VALIDATION_STRIDE = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is; a checkpoint can only be resumed with the plan it was begun with."""
+
+    steps: int
+    batch: int = 32  # crops a step and process
+    processes: int = 2
+    seed: int = 0
+    bfloat16: bool = True
+    encoder_width: int = 208
+    encoder_hidden: int = 336
+    decoder_width: int = 208
+    decoder_hidden: int = 448
+
+    def networks(self) -> tuple[EncoderNet, Decoder]:
+        """New networks with this plan's sizes and seed."""
+        torch.manual_seed(self.seed)
+        encoder = EncoderNet(self.encoder_width, self.encoder_hidden)
+        return encoder, Decoder(self.decoder_width, self.decoder_hidden)
+
+    def learning_rate(self, step: int) -> float:
+        """Cosine from `PEAK_RATE` after a short rise."""
+        fall = 0.5 + 0.5 * math.cos(math.pi * step / self.steps)
+        return PEAK_RATE * min(1, (step + 1) / WARM_UP_STEPS) * fall + LAST_RATE
+
+    def transposed_share(self, step: int) -> float:
+        """Share of the items that decode another pitch than they encode."""
+        return 0.5 if step < 0.8 * self.steps else 0.25
+
+
+@dataclass
+class Batch:
+    """heard `[B, T, FRONT_WIDTH]`, told `[B]`, frame `[B, T]` for the encoder; pitch `[B]`, target `[B, T, 257]`, weight
+    `[B, T]` for the decoder."""
+
+    heard: Tensor
+    told: Tensor
+    frame: Tensor
+    pitch: Tensor
+    target: Tensor
+    weight: Tensor
+
+
+class Batches:
+    """Draws of training crops."""
+
+    def __init__(self, data: Dataset):
+        self._data = data
+        self._pool = data.indices(TRAIN)
+        if not len(self._pool):
+            raise Refused("the data has no usable training notes")
+        siblings: dict[tuple, list[int]] = {}
+        for note in self._pool:
+            siblings.setdefault(data.notes[note].instrument, []).append(note)
+        self._siblings = {key: np.array(members) for key, members in siblings.items()}
+
+    def draw(self, count: int, transposed_share: float, rng: np.random.Generator) -> Batch:
+        """Crops from the start of the note (45 %), round its release (15 %), or anywhere."""
+        data = self._data
+        sources = rng.choice(self._pool, count)
+        variants = rng.integers(0, 2, count)
+        targets = np.array([self._target(s, transposed_share, rng) for s in sources])
+        last = (FRAMES - CROP_FRAMES) // FRAMES_PER_EMBEDDING
+        where = rng.random(count)
+        anywhere, release = rng.integers(0, last + 1, count), rng.integers(last - 15, last + 1, count)
+        first = FRAMES_PER_EMBEDDING * np.where(where < 0.45, 0, np.where(where < 0.6, release, anywhere))
+        weight = np.ones((count, CROP_FRAMES), np.float32)
+        weight[first > 0, :WARM_UP_FRAMES] = 0
+        weight[first == 0, :ATTACK_FRAMES] = ATTACK_WEIGHT
+        heard = [data.heard(s, v, f, CROP_FRAMES) for s, v, f in zip(sources, variants, first)]
+        target = [data.columns(t, f, CROP_FRAMES) for t, f in zip(targets, first)]
+        return Batch(
+            heard=torch.from_numpy(np.stack(heard)).float(),
+            told=torch.from_numpy(data.told[sources, variants]),
+            frame=torch.from_numpy(first[:, None] + np.arange(CROP_FRAMES)).float(),
+            pitch=torch.from_numpy(data.pitch[targets]),
+            target=torch.from_numpy(np.stack(target)).float(),
+            weight=torch.from_numpy(weight),
+        )
+
+    def _target(self, source: int, transposed_share: float, rng: np.random.Generator) -> int:
+        if rng.random() >= transposed_share:
+            return source
+        members = self._siblings[self._data.notes[source].instrument]
+        near = np.abs(self._data.pitch[members] - self._data.pitch[source]) <= LARGEST_TRANSPOSITION
+        return rng.choice(members[near])
+
+
+def decode(decoder: Decoder, embedding: Tensor, pitch: Tensor) -> tuple[Tensor, ...]:
+    """A whole note from its start: embedding `[B, J, 16]`, pitch `[B]` -> the columns of 3J frames."""
+    frames = at_decoder_frames(embedding)
+    held = pitch[:, None].expand(frames.shape[:2])
+    return decoder(frames, held, *decoder.start(len(frames)))[:4]
+
+
+def validation_loss(encoder: EncoderNet, decoder: Decoder, data: Dataset, split: str) -> float:
+    """Mean loss over every eighth note of a split, each whole, encoded and decoded at its own pitch."""
+    notes = data.indices(split)[::VALIDATION_STRIDE]
+    losses = []
+    with torch.no_grad():
+        for start in range(0, len(notes), 16):
+            some = notes[start : start + 16]
+            heard = torch.from_numpy(np.stack([data.heard(n, 0) for n in some])).float()
+            target = torch.from_numpy(np.stack([data.columns(n) for n in some])).float()
+            pitch = torch.from_numpy(data.pitch[some])
+            frame = torch.arange(FRAMES).float()[None].expand(len(some), -1)
+            predicted = decode(decoder, encoder(heard, pitch, frame), pitch)
+            loss, _ = column_loss(predicted, target, torch.ones(len(some), FRAMES))
+            losses += [float(loss)] * len(some)
+    return float(np.mean(losses)) if losses else math.nan
+
+
+@dataclass
+class Checkpoint:
+    """Networks, optimiser and step of a run."""
+
+    plan: Plan
+    step: int
+    encoder: dict
+    decoder: dict
+    optimiser: dict
+
+    def save(self, path: Path) -> None:
+        """Writes beside and renames, so that a kill leaves the old one."""
+        temporary = path.with_suffix(".tmp")
+        torch.save({**self.__dict__, "plan": asdict(self.plan)}, temporary)
+        os.replace(temporary, path)
+
+    @staticmethod
+    def load(path: Path) -> "Checkpoint":
+        """Raises `Refused` if there is none."""
+        if not path.is_file():
+            raise Refused(f"no {path}: run `python -m betwixt_training train` first")
+        found = torch.load(path, weights_only=True)
+        return Checkpoint(**{**found, "plan": Plan(**found["plan"])})
+
+    def networks(self) -> tuple[EncoderNet, Decoder]:
+        """The trained networks, ready to be used."""
+        encoder, decoder = self.plan.networks()
+        encoder.load_state_dict(self.encoder)
+        decoder.load_state_dict(self.decoder)
+        return encoder.eval(), decoder.eval()
+
+
+def checkpoint_path(work: Path) -> Path:
+    """Where `train` keeps its checkpoint."""
+    return work / "checkpoint.pt"
+
+
+def curve_path(work: Path) -> Path:
+    """Where `train` keeps its curve, CSV."""
+    return work / "curve.csv"
+
+
+def train(work: Path, plan: Plan, every: int = 250, stop_after: int | None = None, log=print) -> None:
+    """Trains by `plan` on the data in `work`, from its checkpoint if there is one, saving and validating every `every`
+    steps. `stop_after` ends the run early, at that step, as a kill just after a checkpoint would."""
+    path = checkpoint_path(work)
+    Dataset(work / "data")  # says what is missing before any process starts
+    if path.exists() and Checkpoint.load(path).plan != plan:
+        raise Refused(f"{path} was begun with another plan ({Checkpoint.load(path).plan}): delete it or choose another --work")
+    with tempfile.TemporaryDirectory() as meeting:
+        arguments = (work, plan, every, stop_after, log, f"file://{meeting}/meet")
+        if plan.processes == 1:
+            _run(0, *arguments)
+        else:
+            multiprocessing.spawn(_run, arguments, plan.processes)
+
+
+def _run(rank: int, work: Path, plan: Plan, every: int, stop_after: int | None, log, meeting: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=plan.processes)
+    data = Dataset(work / "data")
+    batches = Batches(data)
+    encoder, decoder = plan.networks()
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=PEAK_RATE, weight_decay=1e-4, betas=(0.9, 0.98), fused=True)
+    step = 0
+    if checkpoint_path(work).exists():
+        found = Checkpoint.load(checkpoint_path(work))
+        step = found.step
+        encoder.load_state_dict(found.encoder)
+        decoder.load_state_dict(found.decoder)
+        optimiser.load_state_dict(found.optimiser)
+    curve = Curve(curve_path(work), step) if rank == 0 else None
+    dist.barrier()
+    sums, began, began_step = torch.zeros(1 + len(PARTS)), time.time(), step
+    while step < (plan.steps if stop_after is None else min(stop_after, plan.steps)):
+        for group in optimiser.param_groups:
+            group["lr"] = plan.learning_rate(step)
+        rng = np.random.default_rng((plan.seed, rank, step))
+        batch = batches.draw(plan.batch, plan.transposed_share(step), rng)
+        with torch.autocast("cpu", torch.bfloat16, enabled=plan.bfloat16):
+            embedding = encoder(batch.heard, batch.told, batch.frame)
+            shake = torch.from_numpy(rng.standard_normal(embedding.shape, np.float32))
+            predicted = decode(decoder, embedding + EMBEDDING_NOISE * shake.to(embedding.dtype), batch.pitch)
+        loss, parts = column_loss(predicted, batch.target, batch.weight)
+        optimiser.zero_grad()
+        loss.backward()
+        _average_gradients(parameters, plan.processes)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        if torch.isfinite(norm):
+            optimiser.step()
+        sums += torch.cat([loss.detach()[None], parts])
+        step += 1
+        if step % every == 0 or step == plan.steps:
+            if rank == 0:
+                done = step - began_step
+                losses = [validation_loss(encoder, decoder, data, split) for split in (HELD_PITCH, HELD_INSTRUMENT)]
+                log(curve.add(step, (sums / done).tolist(), losses, (time.time() - began) / done))
+                Checkpoint(plan, step, encoder.state_dict(), decoder.state_dict(), optimiser.state_dict()).save(
+                    checkpoint_path(work)
+                )
+            dist.barrier()
+            sums.zero_()
+            began, began_step = time.time(), step
+    dist.destroy_process_group()
+
+
+def _average_gradients(parameters: list[Tensor], processes: int) -> None:
+    if processes == 1:
+        return
+    flat = torch.cat([p.grad.reshape(-1) for p in parameters])
+    dist.all_reduce(flat)
+    for parameter, piece in zip(parameters, (flat / processes).split([p.numel() for p in parameters])):
+        parameter.grad.copy_(piece.view_as(parameter))
+
+
+class Curve:
+    """The training curve on disk: one CSV row a checkpoint; on resuming, rows past the checkpoint are dropped."""
+
+    HEAD = ["step", "loss", *PARTS, HELD_PITCH, HELD_INSTRUMENT, "seconds_per_step"]
+
+    def __init__(self, path: Path, step: int):
+        self._path = path
+        rows = [r for r in read_curve(path) if int(r["step"]) <= step] if path.exists() else []
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.HEAD)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def add(self, step: int, training: list[float], validation: list[float], seconds: float) -> str:
+        """Appends a row and returns it as a line to read."""
+        values = [step, *(f"{v:.4f}" for v in [*training, *validation, seconds])]
+        with self._path.open("a", newline="") as file:
+            csv.writer(file).writerow(values)
+        return " ".join(f"{name} {value}" for name, value in zip(self.HEAD, values))
+
+
+def read_curve(path: Path) -> list[dict[str, str]]:
+    """The rows of a training curve."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from betwixt_training.dataset import Refused
+from betwixt_training.train import Checkpoint, Plan, checkpoint_path, curve_path, read_curve, train
+
+QUIET = dict(every=2, log=lambda line: None)
+
+
+def tiny_plan(processes: int = 1) -> Plan:
+    return Plan(6, 2, processes, encoder_width=16, encoder_hidden=16, decoder_width=16, decoder_hidden=16)
+
+
+@pytest.fixture
+def work(tiny_work, tmp_path) -> Path:
+    (tmp_path / "data").symlink_to(tiny_work / "data")
+    return tmp_path
+
+
+def weights(work: Path) -> dict:
+    found = Checkpoint.load(checkpoint_path(work))
+    return {**found.encoder, **{f"decoder.{k}": v for k, v in found.decoder.items()}}
+
+
+def test_a_killed_run_goes_on_to_the_very_same_weights(work, tmp_path_factory):
+    whole = tmp_path_factory.mktemp("whole")
+    (whole / "data").symlink_to(work / "data")
+    train(whole, tiny_plan(), **QUIET)
+    train(work, tiny_plan(), stop_after=3, **QUIET)  # dies a step after the checkpoint of step 2
+    assert Checkpoint.load(checkpoint_path(work)).step == 2
+    train(work, tiny_plan(), **QUIET)
+    ours, theirs = weights(work), weights(whole)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[k], theirs[k]) for k in ours)
+    assert [r["step"] for r in read_curve(curve_path(work))] == ["2", "4", "6"]
+
+
+def test_a_finished_run_is_left_alone(work):
+    train(work, tiny_plan(), **QUIET)
+    before = weights(work)
+    train(work, tiny_plan(), **QUIET)
+    assert all(torch.equal(before[k], v) for k, v in weights(work).items())
+
+
+def test_two_processes_train_one_network(work):
+    train(work, tiny_plan(processes=2), every=3, log=print)
+    assert Checkpoint.load(checkpoint_path(work)).step == 6
+
+
+def test_another_plan_does_not_go_on_from_a_checkpoint(work):
+    train(work, tiny_plan(), stop_after=2, **QUIET)
+    with pytest.raises(Refused, match="another plan"):
+        train(work, Plan(8, 2, 1), **QUIET)
+
+
+def test_training_without_data_says_what_to_run(tmp_path):
+    with pytest.raises(Refused, match="betwixt_training data"):
+        train(tmp_path, tiny_plan(), **QUIET)
+
+
+def test_the_loss_falls(work):
+    plan = Plan(80, 4, 1, encoder_width=32, encoder_hidden=32, decoder_width=32, decoder_hidden=32)
+    train(work, plan, every=20, log=lambda line: None)
+    first, *_, last = read_curve(curve_path(work))
+    assert float(last["loss"]) < 0.7 * float(first["loss"])
