@@ -1,1 +1,33 @@
-//! The audio thread's half of Betwixt.
+//! Everything of Betwixt that may run on the audio thread, and the lock-free places where it meets the others.
+//!
+//! # Threads
+//! - *audio*: [`instrument`] and all it plays with. It never allocates, frees, locks, logs, makes a system call or
+//!   waits; only an offline render may wait, bounded, through [`instrument::Patience`], which lives elsewhere.
+//! - *scheduler* (one a process): the other end of every [`link`]; frees what the audio thread gives back.
+//! - *workers*: write [`rendered_note`]s, with the kernel in [`partials`]. It is allocation-free, so that the audio
+//!   thread could run it too.
+//! - *window*: reads [`meters`].
+//!
+//! # Rooms
+//! - [`blend`] the pad's position, its corners' weights, its cells
+//! - [`note`] the key that tells one rendered note from another
+//! - [`event`] what a host says inside a block, and the note ends it is told
+//! - [`settings`] the parameters of one block
+//! - [`instrument`] what a host or a bounce drives
+//! - [`rendered_note`] audio that one worker grows while voices read it
+//! - [`link`] the rings to the scheduler and back
+//! - [`meters`] what the window shows
+//! - [`partials`] from a decoder's frames to samples
+//! - [`limits`] capacities and times
+
+pub mod blend;
+pub mod event;
+pub mod instrument;
+pub mod limits;
+pub mod link;
+pub mod meters;
+pub mod note;
+pub mod partials;
+pub mod rendered_note;
+pub mod settings;
+mod sync;
