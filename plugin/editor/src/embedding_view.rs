@@ -1,0 +1,86 @@
+//! The embedding of the blend as curves over time, one a dimension. Window thread; paints only.
+
+use egui::{Align2, Color32, Rect, Stroke, Ui, pos2, vec2};
+
+use crate::layout::within;
+use crate::snapshot::Snapshot;
+use crate::theme;
+
+/// Points of a curve; more than the panel can show is of no use.
+pub const MAX_POINTS: usize = 320;
+
+/// The curves, thinned to what a panel can show.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EmbeddingCurves {
+    /// One curve for each dimension; all have the same number of points, at even times from 0 to `seconds`. Values -1..1.
+    pub curves: Vec<Vec<f32>>,
+    /// How long the embedding is.
+    pub seconds: f32,
+    /// The sustain loop, in parts of the whole time.
+    pub sustain: Option<(f32, f32)>,
+}
+
+impl EmbeddingCurves {
+    /// The largest value of all curves, without its sign.
+    fn span(&self) -> f32 {
+        self.curves.iter().flatten().fold(0.0_f32, |span, value| span.max(value.abs()))
+    }
+}
+
+/// Shows the panel.
+pub fn show(ui: &Ui, panel: Rect, snapshot: &Snapshot) {
+    theme::panel(ui.painter(), panel, "Embedding of the blend");
+    let graph = Rect::from_min_max(panel.min + vec2(12.0, 32.0), panel.max - vec2(12.0, 12.0));
+    let Some(curves) = &snapshot.embedding else {
+        ui.painter().text(
+            graph.center(),
+            Align2::CENTER_CENTER,
+            "Put a sound into a corner to begin",
+            theme::regular(13.0),
+            theme::TEXT_MUTED,
+        );
+        return;
+    };
+    let painter = ui.painter();
+    painter.text(
+        pos2(panel.right() - 14.0, panel.top() + 16.0),
+        Align2::RIGHT_CENTER,
+        format!("{} × {:.1} s", curves.curves.len(), curves.seconds),
+        theme::regular(11.0),
+        theme::TEXT_MUTED,
+    );
+    if let Some((from, to)) = curves.sustain {
+        let region = Rect::from_min_max(within(graph, from, 0.0), within(graph, to, 1.0));
+        painter.rect_filled(region, 4.0, Color32::from_white_alpha(13));
+        let edge = Stroke::new(1.0, theme::TEXT.gamma_multiply(0.5));
+        painter.vline(region.left(), region.y_range(), edge);
+        painter.vline(region.right(), region.y_range(), edge);
+        let place = region.center_bottom() - vec2(0.0, 8.0);
+        if region.width() > 40.0 {
+            painter.text(place, Align2::CENTER_CENTER, "sustain", theme::regular(10.0), theme::TEXT_MUTED);
+        }
+    }
+    // The curves fill the panel however quiet they are, but a flat embedding stays flat.
+    let half = 1.0 / (2.0 * curves.span().max(0.25));
+    let count = curves.curves.len();
+    for (dimension, values) in curves.curves.iter().enumerate() {
+        let last = values.len().saturating_sub(1).max(1) as f32;
+        let place = |(index, value): (usize, &f32)| within(graph, index as f32 / last, 0.5 - value * half);
+        let points = values.iter().enumerate().map(place).collect();
+        let colour = theme::dimension(dimension, count).gamma_multiply(0.9);
+        painter.line(points, Stroke::new(1.4, colour));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_span_is_the_largest_swing_of_any_curve() {
+        let curves =
+            EmbeddingCurves { curves: vec![vec![0.1, -0.8], vec![0.5, 0.2]], ..Default::default() };
+        assert_eq!(curves.span(), 0.8);
+        assert_eq!(EmbeddingCurves::default().span(), 0.0);
+    }
+}
