@@ -46,16 +46,17 @@ LARGEST_TRACKED_DETUNE = 0.06
 @dataclass
 class Spectra:
     """A zero-phase Hann STFT: `plain` and, by the window's derivative, `slope` `[T, bins]`, amplitude-normalised; `fill`
-    `[T]` is how much of each frame's window lies after the note's start."""
+    `[T]` is how much of each frame's window lies after the note's start. Not zero-padded: over a whole number of periods
+    the harmonics lie on bins, where they do not disturb each other."""
 
     plain: np.ndarray
     slope: np.ndarray
     fill: np.ndarray
-    window_samples: int
+    bin_hz: float
 
 
 def spectra(audio: np.ndarray, window_samples: int, frames: int, slope: bool) -> Spectra:
-    """STFT at hop 512, frame t centred on sample 512 t, of f32 mono `audio`."""
+    """STFT at hop 512, frame t centred on sample 512 t, of f32 mono `audio`; `window_samples` is even."""
     half = window_samples // 2
     padded = np.pad(audio, (half, half + window_samples + 2 * HOP_SAMPLES)).astype(np.float32)
     n = np.arange(window_samples) - half
@@ -66,18 +67,19 @@ def spectra(audio: np.ndarray, window_samples: int, frames: int, slope: bool) ->
 
     def transform(window):
         turned = np.empty(cut.shape, np.float32)  # the window's centre goes to sample 0
-        np.multiply(cut[:, half:], window[half:], out=turned[:, : window_samples - half])
-        np.multiply(cut[:, :half], window[:half], out=turned[:, window_samples - half :])
+        np.multiply(cut[:, half:], window[half:], out=turned[:, :half])
+        np.multiply(cut[:, :half], window[:half], out=turned[:, half:])
         return fft.rfft(turned, axis=1, overwrite_x=True) * np.float32(2 / total)
 
     fill = np.array([hann[max(0, half - t * HOP_SAMPLES) :].sum() / total for t in range(frames)])
-    return Spectra(transform(hann), transform(derivative) if slope else np.empty(0), fill, window_samples)
+    slopes = transform(derivative) if slope else np.empty(0)
+    return Spectra(transform(hann), slopes, fill, SAMPLE_RATE / window_samples)
 
 
 def peaks(of: Spectra, f0_hz: np.ndarray, which: np.ndarray):
     """The highest local maximum near each partial in `which` (indices into `PARTIALS`), for f0 `[T]`: amplitude,
     frequency (Hz) and phase `[T, K]`; amplitude 0 and the nominal frequency where there is none."""
-    bin_hz = SAMPLE_RATE / of.window_samples
+    bin_hz = of.bin_hz
     power = of.plain.real**2 + of.plain.imag**2
     bins = power.shape[1]
     summit = np.zeros_like(power)
@@ -136,7 +138,7 @@ def analyse(audio: np.ndarray, pitch: float) -> np.ndarray:
     frames = len(audio) // HOP_SAMPLES + 1
     nominal_hz = float(midi_to_hz(pitch))
     periods = max(PERIODS, int(np.ceil(SHORTEST_WINDOW_SECONDS * nominal_hz)))
-    window_samples = 2 * fft.next_fast_len(int(round(periods * SAMPLE_RATE / nominal_hz / 2)), real=True)
+    window_samples = 2 * int(round(periods * SAMPLE_RATE / nominal_hz / 2))
     count = partial_count(nominal_hz)
     which = np.arange(count)
     long = spectra(audio, window_samples, frames, slope=True)

@@ -11,6 +11,8 @@ PACKAGE = Path(__file__).resolve().parent
 DEFAULT_WORK = PACKAGE.parent / "work"
 DEFAULT_STEPS = 6000
 DEFAULT_MODEL = PACKAGE.parent.parent / "spectral"
+# Recordings whose decoding is kept as reference vectors, and the pitches they are decoded at.
+REFERENCE_PITCHES = {"Upright Bass": 36.0, "Flute": 72.5}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,6 +52,23 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--batch", type=int, default=32, help="crops a step and process [%(default)s]")
     train.add_argument("--seed", type=int, default=0, help="[%(default)s]")
     train.add_argument("--float32", action="store_true", help="do not use bfloat16")
+
+    export = command("export", _export, "Write the trained networks as a model folder, check it, and its reference vectors.")
+    soundfonts(export)
+    export.add_argument("--out", type=Path, default=DEFAULT_MODEL, help="model folder [%(default)s]")
+
+    evaluate = command("evaluate", _evaluate, "Measure the trained networks on held-out notes: evaluation.md and .json.")
+    soundfonts(evaluate)
+    evaluate.add_argument("--notes", type=int, default=40, help="notes of each split [%(default)s]")
+
+    pictures = command("pictures", _pictures, "Spectrograms of recordings and what the trained networks make of them.")
+    soundfonts(pictures)
+    pictures.add_argument("--out", type=Path, required=True, help="PNG file")
+    pictures.add_argument("names", nargs="*", default=["Flute", "Upright Bass", "Church Organ"], help="recordings")
+
+    sounds = command("sounds", _sounds, "Render the recordings that the factory sounds are encoded from.", work=False)
+    soundfonts(sounds)
+    sounds.add_argument("--out", type=Path, required=True, help="folder for the WAV files and recordings.json")
     return parser
 
 
@@ -70,6 +89,83 @@ def _train(options) -> None:
 
     plan = Plan(options.steps, options.batch, options.processes, options.seed, not options.float32)
     train(options.work, plan, log=_log)
+
+
+def _export(options) -> None:
+    from .dataset import Refused
+    from .export import export_model
+    from .instrument import Instrument
+    from .parity import ALLOWED, against_torch, batching, state_passing
+    from .recordings import RECORDINGS, render
+    from .reference import EMBEDDING_FRAMES, write_reference
+    from .train import Checkpoint, checkpoint_path
+
+    found = Checkpoint.load(checkpoint_path(options.work))
+    encoder, decoder = found.networks()
+    source = (
+        f"python -m betwixt_training: {found.step} of {found.plan.steps} steps, seed {found.plan.seed}, "
+        "on notes of the MIT-licensed soundfonts FluidR3 GM and MuseScore General"
+    )
+    export_model(encoder, decoder, options.out, source)
+    differences = against_torch(options.out, encoder, decoder)
+    print("ONNX Runtime against PyTorch:", differences)
+    print("runs against whole:", state_passing(options.out), "batch against alone:", batching(options.out))
+    if any(differences[name] > ALLOWED[name] for name in ALLOWED):
+        raise Refused(f"the graphs in {options.out} differ from the networks by more than {ALLOWED}")
+    model = Instrument(encoder, decoder)
+    embeddings = {}
+    for recording in RECORDINGS:
+        if recording.name in REFERENCE_PITCHES:
+            audio = render(recording, options.soundfonts)
+            embedding = model.encode(audio, recording.pitch)[: EMBEDDING_FRAMES + 1]
+            embeddings[recording.file.removesuffix(".wav")] = (REFERENCE_PITCHES[recording.name], embedding)
+    write_reference(options.out, embeddings, options.out / "reference")
+    sizes = {path.name: path.stat().st_size for path in sorted(options.out.glob("*.onnx"))}
+    print(f"{options.out}: {sizes}")
+
+
+def _evaluate(options) -> None:
+    import json
+
+    from .dataset import Dataset
+    from .evaluate import Fonts, as_markdown, evaluate
+    from .instrument import Instrument
+    from .train import Checkpoint, checkpoint_path
+
+    found = Checkpoint.load(checkpoint_path(options.work))
+    result = evaluate(
+        Instrument(*found.networks()), Dataset(options.work / "data"), Fonts(options.soundfonts), options.notes, _log
+    )
+    (options.work / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n")
+    (options.work / "evaluation.md").write_text(as_markdown(result))
+    print(options.work / "evaluation.md")
+
+
+def _pictures(options) -> None:
+    from .dataset import Refused
+    from .instrument import Instrument
+    from .level import encoder_gain
+    from .pictures import spectrograms
+    from .recordings import RECORDINGS, render
+    from .train import Checkpoint, checkpoint_path
+
+    model = Instrument(*Checkpoint.load(checkpoint_path(options.work)).networks())
+    known = {r.name: r for r in RECORDINGS}
+    signals = {}
+    for name in options.names:
+        if name not in known:
+            raise Refused(f"no recording {name!r}: there are {', '.join(known)}")
+        audio = render(known[name], options.soundfonts)
+        audio = audio * encoder_gain(audio)
+        signals[f"{name}, recording"] = audio
+        signals[f"{name}, through the model"] = model.play(model.encode(audio, known[name].pitch), known[name].pitch)
+    spectrograms(options.out, signals)
+
+
+def _sounds(options) -> None:
+    from .recordings import write_recordings
+
+    print(f"{len(write_recordings(options.out, options.soundfonts))} recordings in {options.out}")
 
 
 def _log(line: str) -> None:

@@ -27,7 +27,7 @@ class Graphs:
     def __init__(self, folder: Path):
         self._encoder = session(folder / "encoder.onnx")
         self._decoder = session(folder / "decoder.onnx")
-        self._width = {i.name: i.shape[2] for i in self._decoder.get_inputs()}["state.0"]
+        self._width = next(i.shape[2] for i in self._decoder.get_inputs() if i.name == STATES[0])
 
     def encode(self, audio: np.ndarray, pitch: np.ndarray) -> np.ndarray:
         """audio `[B, samples]`, level-normalised, pitch `[B]` -> embedding `[B, J, 16]`."""

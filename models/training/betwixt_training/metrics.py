@@ -11,15 +11,16 @@ ACTIVE_DB = 60.0
 MEL_COUNT = 128
 PITCH_WINDOW_SAMPLES = 8192
 PITCH_HOP_SAMPLES = 1024
+PITCH_PADDING = 4
 
 
-def magnitudes(audio: np.ndarray, window_samples: int, hop_samples: int) -> np.ndarray:
-    """Hann STFT magnitudes, a sine of amplitude 1 being 1: `[frames, bins]`."""
+def magnitudes(audio: np.ndarray, window_samples: int, hop_samples: int, padding: int = 1) -> np.ndarray:
+    """Hann STFT magnitudes, a sine of amplitude 1 being 1: `[frames, bins]`. `padding` makes that many bins of each."""
     half = window_samples // 2
     padded = np.pad(np.asarray(audio, np.float32), half)
     cut = np.lib.stride_tricks.sliding_window_view(padded, window_samples)[::hop_samples]
     window = np.hanning(window_samples + 1)[:-1].astype(np.float32)
-    return np.abs(fft.rfft(cut * window, axis=1)) * (4 / window_samples)
+    return np.abs(fft.rfft(cut * window, window_samples * padding, axis=1)) * (4 / window_samples)
 
 
 def _db(magnitude, floor):
@@ -86,8 +87,8 @@ def f0_cents(audio: np.ndarray, pitch: float) -> np.ndarray:
     Each harmonic's peak within a quarter tone is found on the log spectrum by parabola; f0 is their amplitude-weighted
     mean, each divided by its number.
     """
-    spectrum = _db(magnitudes(audio, PITCH_WINDOW_SAMPLES, PITCH_HOP_SAMPLES), 1e-7)
-    nominal = float(midi_to_hz(pitch)) / SAMPLE_RATE * PITCH_WINDOW_SAMPLES
+    spectrum = _db(magnitudes(audio, PITCH_WINDOW_SAMPLES, PITCH_HOP_SAMPLES, PITCH_PADDING), 1e-7)
+    nominal = float(midi_to_hz(pitch)) / SAMPLE_RATE * PITCH_WINDOW_SAMPLES * PITCH_PADDING
     frames = np.arange(len(spectrum))
     cents, weight = [], []
     for harmonic in range(1, 7):

@@ -76,14 +76,19 @@ RECORDINGS = (
 )
 
 
+def render(recording: Recording, soundfonts: Path = DEFAULT_FOLDER) -> np.ndarray:
+    """The note as the font plays it, f32 at 48 kHz. Raises `soundfont.Missing`."""
+    font = Soundfont(font_path(recording.font, soundfonts))
+    return font.note(recording.program, recording.pitch, recording.velocity)
+
+
 def write_recordings(folder: Path, soundfonts: Path = DEFAULT_FOLDER) -> list[dict]:
     """Renders every recording into `folder` as mono 48 kHz 32-bit float WAV, peak at -6 dBFS, and lists them in
     `recordings.json`. Returns that list. Raises `soundfont.Missing`."""
-    fonts = {font: Soundfont(font_path(font, soundfonts)) for font in sorted({r.font for r in RECORDINGS})}
     folder.mkdir(parents=True, exist_ok=True)
     listed = []
     for recording in RECORDINGS:
-        audio = fonts[recording.font].note(recording.program, recording.pitch, recording.velocity)
+        audio = render(recording, soundfonts)
         audio = audio * np.float32(0.5 / np.abs(audio).max())
         wavfile.write(folder / recording.file, SAMPLE_RATE, audio)
         row = asdict(recording)
