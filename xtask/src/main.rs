@@ -1,2 +1,110 @@
-//! Tasks of the project.
-fn main() {}
+//! The project's tasks, run as `cargo xtask TASK`.
+//!
+//! A task says what it does before it does it, sets up what it needs (system packages, ONNX
+//! Runtime, Python environments), and where it can't, fails with one sentence that tells what to do.
+
+mod arguments;
+mod bench;
+mod bundle;
+mod command;
+mod demo;
+mod demo_report;
+mod folder;
+mod info_plist;
+mod install;
+mod onnxruntime;
+mod picture;
+mod platform;
+mod python_env;
+mod resources;
+mod shipped_model;
+mod spectrogram;
+mod system_packages;
+mod table;
+mod test;
+mod test_count;
+mod validate;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use arguments::Arguments;
+use workspace::Workspace;
+
+const HELP: &str = "\
+Usage: cargo xtask TASK [OPTIONS]
+
+Tasks:
+  demo [--out DIR]      set up, build, bundle, play a phrase through the built plugin in a host;
+                        leaves demo.wav and demo.png in DIR (here unless given) and prints a table
+  test                  format, lints, unit, property, host and Python tests
+  bundle [--dist]       build and lay out the plugins under target/bundled (--dist: optimised for
+                        shipping, slow to link)
+  install [--dist]      bundle, and copy the plugins to this user's plugin folders
+  validate [--runs N]   clap-validator, pluginval and the VST3 validator over the bundles, those of
+                        them that are on the PATH
+  bench                 speed of the shipped models and of the audio and engine kernels
+  setup                 fill target/resources, so that `cargo test -p CRATE` and `cargo run` work
+
+A system package that is missing is installed when this user may do so; otherwise the line to type is printed.";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let mut arguments = Arguments::new(std::env::args().skip(1));
+    let Some(task) = arguments.task() else {
+        println!("{HELP}");
+        return Ok(());
+    };
+    if arguments.flag("--help") || arguments.flag("-h") {
+        println!("{HELP}");
+        return Ok(());
+    }
+    let workspace = Workspace::find()?;
+    match task.as_str() {
+        "demo" => {
+            let out = arguments.value("--out")?;
+            arguments.finish()?;
+            demo::run(&workspace, out.as_deref())
+        }
+        "test" => {
+            arguments.finish()?;
+            test::run(&workspace)
+        }
+        "bundle" => {
+            let profile = bundle::Profile::from_flag(arguments.flag("--dist"));
+            arguments.finish()?;
+            bundle::run(&workspace, profile)
+        }
+        "install" => {
+            let profile = bundle::Profile::from_flag(arguments.flag("--dist"));
+            arguments.finish()?;
+            install::run(&workspace, profile)
+        }
+        "validate" => {
+            let runs = arguments.value("--runs")?;
+            arguments.finish()?;
+            validate::run(&workspace, runs.as_deref())
+        }
+        "bench" => {
+            arguments.finish()?;
+            bench::run(&workspace)
+        }
+        "setup" => {
+            arguments.finish()?;
+            system_packages::ensure(system_packages::BUILD)?;
+            resources::fill(&workspace)
+        }
+        other => bail!("there is no task `{other}`; `cargo xtask` alone lists the tasks"),
+    }
+}
