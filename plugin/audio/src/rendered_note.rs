@@ -46,31 +46,18 @@ pub struct NoteWriter {
 }
 
 /// Why a chunk was not taken. The chunk comes back with the error.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PushError {
     /// The note holds as many chunks as it has room for.
+    #[error("the rendered note is full")]
     Full(Box<[f32]>),
     /// The chunk is empty, longer than the note's chunks, or follows a shorter one (only the last may be short).
+    #[error("a chunk of {} samples does not fit the note's chunks", .0.len())]
     Length(Box<[f32]>),
     /// The chunk holds a sample that is infinite or not a number.
+    #[error("the chunk holds a sample that is infinite or not a number")]
     NotFinite(Box<[f32]>),
 }
-
-impl std::fmt::Display for PushError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Full(_) => write!(f, "the rendered note is full"),
-            Self::Length(chunk) => write!(
-                f,
-                "a chunk of {} samples does not fit the note's chunks",
-                chunk.len()
-            ),
-            Self::NotFinite(_) => write!(f, "the chunk holds a sample that is infinite or not a number"),
-        }
-    }
-}
-
-impl std::error::Error for PushError {}
 
 impl RenderedNote {
     /// Both ends of a new, empty note: up to `capacity_chunks` chunks of `chunk_samples` samples. Allocates the
