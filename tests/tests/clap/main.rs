@@ -1,0 +1,15 @@
+//! The built CLAP plugin in a host: what a producer relies on, measured on what comes out.
+//!
+//! Each test runs in a process of its own and loads `target/bundled` (or `BETWIXT_BUNDLE`) as a user has it.
+
+mod blend;
+mod determinism;
+mod instances;
+mod live;
+mod missing;
+mod note_ends;
+mod pitch;
+mod scan;
+mod stage;
+mod state;
+mod timing;
