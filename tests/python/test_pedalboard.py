@@ -1,0 +1,99 @@
+"""The VST3 in pedalboard: in tune, on time, the blend heard, the same bytes twice, its state kept."""
+
+import numpy as np
+import pytest
+from mido import Message
+from pedalboard import load_plugin
+
+import spectrum
+
+RATE = 48_000
+TOLERANCE_CENTS = 2.0
+
+
+def notes(*events):
+    """(key, start, length) in seconds, as messages."""
+    messages = []
+    for key, start, length in events:
+        messages.append(Message("note_on", note=key, velocity=100, time=start))
+        messages.append(Message("note_off", note=key, time=start + length))
+    return sorted(messages, key=lambda message: message.time)
+
+
+def play(plugin, messages, seconds, buffer_size=512, rate=RATE, reset=True):
+    return plugin(
+        messages, duration=seconds, sample_rate=rate, num_channels=2, buffer_size=buffer_size, reset=reset
+    )
+
+
+@pytest.fixture
+def plugin(vst3):
+    return load_plugin(vst3)
+
+
+def test_it_is_an_instrument_with_its_parameters(plugin):
+    assert plugin.is_instrument
+    assert {"blend_x", "blend_y", "attack", "decay", "sustain", "release", "gain"} <= set(plugin.parameters)
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+def test_a_chord_is_in_tune(plugin, rate):
+    chord = (45, 57, 61, 64, 76)
+    audio = play(plugin, notes(*((key, 0.1, 1.6) for key in chord)), 2.0, rate=rate)
+    steady = audio[0, int(0.4 * rate) : int(1.6 * rate)]
+    found = {key: round(spectrum.tuning_cents(steady, rate, key), 2) for key in chord}
+    print(rate, found)
+    assert max(map(abs, found.values())) <= TOLERANCE_CENTS, found
+
+
+def test_notes_start_on_their_samples(plugin):
+    reference = play(plugin, notes((60, 0.0, 1.0)), 1.0)[0]
+    for sample in (1, 511, 512, 513, 4_800, 12_345):
+        # Half a sample more: pedalboard cuts times down to samples.
+        late = play(plugin, notes((60, (sample + 0.5) / RATE, 1.0)), 1.0)[0]
+        assert not late[:sample].any(), f"sound before the note at sample {sample}"
+        assert np.array_equal(late[sample:], reference[: len(reference) - sample]), f"note at sample {sample}"
+
+
+def test_two_bounces_are_byte_identical(vst3, plugin):
+    messages = notes((48, 0.0, 0.9), (60, 0.1, 0.5), (64, 0.333, 0.5), (67, 0.5, 0.4))
+    first = play(plugin, messages, 1.2)
+    assert np.abs(first).max() > 1e-3
+    assert first.tobytes() == play(plugin, messages, 1.2).tobytes(), "the same instance"
+    assert first.tobytes() == play(load_plugin(vst3), messages, 1.2).tobytes(), "another instance"
+    for buffer_size in (32, 333, 8192):
+        assert first.tobytes() == play(plugin, messages, 1.2, buffer_size).tobytes(), f"blocks of {buffer_size}"
+
+
+def test_the_blend_is_heard(plugin):
+    timbres = []
+    plugin.parameters["blend_y"].raw_value = 1.0
+    for x in (0.0, 0.5, 1.0):
+        plugin.parameters["blend_x"].raw_value = x
+        audio = play(plugin, notes((57, 0.0, 1.4)), 1.5)
+        timbres.append(spectrum.timbre(audio[0, int(0.1 * RATE) : int(1.3 * RATE)], RATE))
+    left, middle, right = timbres
+    assert spectrum.distance_db(left, right) > 3.0
+    assert spectrum.distance_db(left, middle) < spectrum.distance_db(left, right)
+
+
+def test_a_blend_moved_while_notes_sound_is_heard_in_the_next_note(plugin):
+    plugin.parameters["blend_y"].raw_value = 1.0
+    plugin.parameters["blend_x"].raw_value = 0.0
+    first = play(plugin, notes((57, 0.0, 0.9)), 1.0)
+    plugin.parameters["blend_x"].raw_value = 1.0
+    second = play(plugin, notes((57, 0.0, 0.9)), 1.0, reset=False)
+    timbres = [spectrum.timbre(audio[0, int(0.1 * RATE) : int(0.9 * RATE)], RATE) for audio in (first, second)]
+    assert spectrum.distance_db(*timbres) > 3.0
+
+
+def test_a_state_carries_over_to_another_instance(vst3, plugin):
+    plugin.parameters["blend_x"].raw_value = 0.3
+    plugin.parameters["attack"].raw_value = 0.4
+    messages = notes((55, 0.0, 0.8), (62, 0.2, 0.6))
+    sound, state = play(plugin, messages, 1.0), plugin.raw_state
+    other = load_plugin(vst3)
+    assert play(other, messages, 1.0).tobytes() != sound.tobytes()
+    other.raw_state = state
+    assert other.parameters["blend_x"].raw_value == pytest.approx(0.3, abs=1e-6)
+    assert play(other, messages, 1.0).tobytes() == sound.tobytes()
