@@ -1,0 +1,226 @@
+//! The engine: one a process, shared by all instances of the plugin.
+//!
+//! Made and used on main threads, the window and the command line; never on the audio thread. It is nothing but a
+//! place to send commands to until the first instance is activated; then the scheduler, the workers and the loading of the
+//! model start. When the last `Arc` goes, all of its threads are called off and joined, so that a host may unload the
+//! plugin. ONNX Runtime's environment alone stays.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use parking_lot::Mutex;
+
+use crate::instance::InstanceId;
+use crate::model::Model;
+use crate::note_cache::DEFAULT_BUDGET_BYTES;
+use crate::patience::{News, OfflinePatience};
+use crate::resources::Resources;
+use crate::runtime::provider::DeviceChoice;
+use crate::scheduler::{Command, LoadedModel, Loader, Scheduler, SchedulerParts};
+use crate::status::{EngineStatus, ModelStatus, StatusBoard};
+use crate::worker::DecoderSource;
+
+/// The model that is played unless another is named.
+pub const DEFAULT_MODEL: &str = "spectral";
+
+/// The engine that all instances of the process share.
+static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
+
+/// How an engine differs from the process's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// Folder of the model; none for the shipped one.
+    pub model: Option<PathBuf>,
+    /// What computes it.
+    pub device: DeviceChoice,
+    /// Render threads.
+    pub workers: usize,
+    /// Memory that rendered notes may take.
+    pub cache_budget_bytes: usize,
+}
+
+impl Default for EngineOptions {
+    /// The shipped model, a worker a core but one, half a gigabyte of notes.
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        Self {
+            model: None,
+            device: DeviceChoice::Auto,
+            workers: cores.saturating_sub(1).max(1),
+            cache_budget_bytes: DEFAULT_BUDGET_BYTES,
+        }
+    }
+}
+
+/// Models, threads and rendered notes.
+#[derive(Debug)]
+pub struct Engine {
+    commands: Sender<Command>,
+    device: Arc<Mutex<DeviceChoice>>,
+    news: Arc<News>,
+    board: Arc<StatusBoard>,
+    instances: AtomicU64,
+    scheduler: Mutex<SchedulerThread>,
+}
+
+/// The scheduler, before and after it was started.
+enum SchedulerThread {
+    Waiting(Box<SchedulerParts>),
+    Running(JoinHandle<()>),
+    /// The system gave no thread.
+    Failed,
+}
+
+impl std::fmt::Debug for SchedulerThread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Waiting(_) => "Waiting",
+            Self::Running(_) => "Running",
+            Self::Failed => "Failed",
+        })
+    }
+}
+
+impl Engine {
+    /// The engine of this process.
+    pub fn shared() -> Arc<Self> {
+        let mut shared = SHARED.lock();
+        shared.upgrade().unwrap_or_else(|| {
+            let engine = Self::new(EngineOptions::default());
+            *shared = Arc::downgrade(&engine);
+            engine
+        })
+    }
+
+    /// An engine of its own, for the command line and tests. Starts nothing.
+    pub fn new(options: EngineOptions) -> Arc<Self> {
+        let device = Arc::new(Mutex::new(options.device));
+        let chosen = Arc::clone(&device);
+        let folder = options.model.clone();
+        let loader: Loader = Arc::new(move || load_model(folder.clone(), *chosen.lock()));
+        Self::with_loader(options, device, loader)
+    }
+
+    pub(crate) fn with_loader(options: EngineOptions, device: Arc<Mutex<DeviceChoice>>, loader: Loader) -> Arc<Self> {
+        let (commands, receiver): (Sender<Command>, Receiver<Command>) = unbounded();
+        let news = Arc::new(News::default());
+        let board = Arc::new(StatusBoard::default());
+        board.write(&EngineStatus { cache_budget_bytes: options.cache_budget_bytes, ..EngineStatus::default() });
+        let parts = SchedulerParts {
+            commands: receiver,
+            own_commands: commands.clone(),
+            loader,
+            news: Arc::clone(&news),
+            board: Arc::clone(&board),
+            workers: options.workers.max(1),
+            budget_bytes: options.cache_budget_bytes,
+        };
+        Arc::new(Self {
+            commands,
+            device,
+            news,
+            board,
+            instances: AtomicU64::new(0),
+            scheduler: Mutex::new(SchedulerThread::Waiting(Box::new(parts))),
+        })
+    }
+
+    /// Chooses what computes the model; one that is loaded is loaded again, in the background.
+    pub fn set_device(&self, device: DeviceChoice) {
+        if std::mem::replace(&mut *self.device.lock(), device) != device {
+            self.send(Command::Reload);
+        }
+    }
+
+    /// What was chosen to compute the model. [`Engine::status`] tells what really does.
+    pub fn device(&self) -> DeviceChoice {
+        *self.device.lock()
+    }
+
+    /// Changes the memory that rendered notes may take.
+    pub fn set_cache_budget_bytes(&self, bytes: usize) {
+        self.send(Command::SetBudget(bytes));
+    }
+
+    /// What the engine says of itself; up to 50 ms old.
+    pub fn status(&self) -> EngineStatus {
+        self.board.read()
+    }
+
+    /// Waits until all that the engine was told before is done with, and its status is fresh; false if that took
+    /// longer than `timeout` or nothing runs.
+    pub fn settle(&self, timeout: Duration) -> bool {
+        if !matches!(*self.scheduler.lock(), SchedulerThread::Running(_)) {
+            return false;
+        }
+        let (reply, settled) = bounded(1);
+        self.send(Command::Settle(reply));
+        settled.recv_timeout(timeout).is_ok()
+    }
+
+    /// Starts the scheduler and the workers, once.
+    pub(crate) fn start(&self) {
+        let mut scheduler = self.scheduler.lock();
+        if !matches!(*scheduler, SchedulerThread::Waiting(_)) {
+            return;
+        }
+        let SchedulerThread::Waiting(parts) = std::mem::replace(&mut *scheduler, SchedulerThread::Failed) else {
+            return;
+        };
+        let thread = std::thread::Builder::new().name("betwixt-scheduler".into());
+        match thread.spawn(move || Scheduler::new(*parts).run()) {
+            Ok(handle) => *scheduler = SchedulerThread::Running(handle),
+            Err(error) => {
+                let mut status = self.board.read();
+                status.model = ModelStatus::Failed(format!("no thread for the scheduler: {error}"));
+                self.board.write(&status);
+            }
+        }
+    }
+
+    pub(crate) fn send(&self, command: Command) {
+        // Without a scheduler nobody plays, and nobody has to know.
+        let _ = self.commands.send(command);
+    }
+
+    pub(crate) fn next_instance(&self) -> InstanceId {
+        InstanceId(self.instances.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn offline_patience(&self) -> OfflinePatience {
+        OfflinePatience::new(Arc::clone(&self.news), self.commands.clone())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let SchedulerThread::Running(thread) = std::mem::replace(self.scheduler.get_mut(), SchedulerThread::Failed) {
+            self.send(Command::Stop);
+            // It panicked if this fails, and the panic hook has told.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Loads the model of a folder, or the shipped one. On the loader's thread.
+fn load_model(folder: Option<PathBuf>, device: DeviceChoice) -> Result<LoadedModel, String> {
+    let folder = match folder {
+        Some(folder) => folder,
+        None => Resources::find().and_then(|found| found.model(DEFAULT_MODEL)).map_err(|error| error.to_string())?,
+    };
+    let model = Model::load(&folder, device).map_err(|error| error.to_string())?;
+    let providers = model.providers();
+    let report =
+        ModelStatus::Ready { tag: model.tag(), device: providers.in_use, refusals: providers.refusals.clone() };
+    Ok(LoadedModel {
+        format: model.format(),
+        frames_per_embedding_frame: model.frames_per_embedding_frame(),
+        tag: model.tag(),
+        report,
+        source: model as Arc<dyn DecoderSource>,
+    })
+}

@@ -1,0 +1,142 @@
+//! The main-thread side of one plugin instance: its sounds, and its place with the engine.
+//!
+//! Main thread and window only. Making one is cheap (no thread, no file, no model), as a scan may do it;
+//! activating it starts the engine. Dropping the last instance of the process ends the engine's threads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use betwixt_audio::blend::{Blend, BlendCell};
+use betwixt_audio::link::{AudioEnd, link};
+use parking_lot::Mutex;
+
+use crate::engine::Engine;
+use crate::patch::Patch;
+use crate::patience::OfflinePatience;
+use crate::scheduler::Command;
+
+/// How long the main thread waits at most until the scheduler has passed on what it was told.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Names an instance within the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct InstanceId(pub(crate) u64);
+
+/// One instance of the plugin.
+#[derive(Debug)]
+pub struct Instance {
+    engine: Arc<Engine>,
+    id: InstanceId,
+    patch: Mutex<Arc<Patch>>,
+    watch: Arc<KeyWatch>,
+}
+
+impl Instance {
+    /// A new instance with empty corners, and the end of its link for the audio thread.
+    pub fn new(engine: &Arc<Engine>) -> (Self, AudioEnd) {
+        let (audio, end) = link();
+        let id = engine.next_instance();
+        let watch = Arc::new(KeyWatch::default());
+        engine.send(Command::Register { id, end, watch: Arc::clone(&watch) });
+        let instance = Self { engine: Arc::clone(engine), id, patch: Mutex::default(), watch };
+        (instance, audio)
+    }
+
+    /// The audio thread is about to run: starts the engine's threads if they do not, and the loading of the model in
+    /// the background. Everything told before is in effect when this returns.
+    pub fn activate(&self) {
+        self.engine.start();
+        self.engine.send(Command::Activate(self.id, true));
+        self.engine.settle(SETTLE_TIMEOUT);
+    }
+
+    /// The audio thread no longer runs.
+    pub fn deactivate(&self) {
+        self.engine.send(Command::Activate(self.id, false));
+    }
+
+    /// Puts other sounds into the corners, for notes struck from now on. Where the audio thread runs, the patch is on
+    /// its way to it when this returns, so that a bounce's first note has it.
+    pub fn set_patch(&self, patch: Patch) {
+        let patch = Arc::new(patch);
+        *self.patch.lock() = Arc::clone(&patch);
+        self.engine.send(Command::SetPatch(self.id, patch));
+        self.engine.settle(SETTLE_TIMEOUT);
+    }
+
+    /// The sounds in the corners.
+    pub fn patch(&self) -> Arc<Patch> {
+        Arc::clone(&self.patch.lock())
+    }
+
+    /// The keys that would play at once at this blend: bit `k` is MIDI key `k`. Told by the scheduler some
+    /// twenty times a second for the blend last asked for; ask again.
+    pub fn ready_keys(&self, blend: Blend) -> u128 {
+        self.watch.ask(BlendCell::from(blend));
+        self.watch.told()
+    }
+
+    /// What an offline rendering of this instance waits with.
+    pub fn offline_patience(&self) -> OfflinePatience {
+        self.engine.offline_patience()
+    }
+
+    /// The engine that it plays with.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.engine.send(Command::Unregister(self.id));
+    }
+}
+
+/// The question which keys are ready, and the scheduler's answer.
+#[derive(Debug, Default)]
+pub(crate) struct KeyWatch {
+    /// The cell asked for, with a bit that says that one was.
+    cell: AtomicU64,
+    keys: Mutex<u128>,
+}
+
+impl KeyWatch {
+    const ASKED: u64 = 1 << 32;
+
+    fn ask(&self, cell: BlendCell) {
+        let packed = u64::from(cell.x as u16) << 16 | u64::from(cell.y as u16);
+        self.cell.store(packed | Self::ASKED, Ordering::Relaxed);
+    }
+
+    fn told(&self) -> u128 {
+        *self.keys.lock()
+    }
+
+    /// The cell that the window asks for, if it ever did.
+    pub(crate) fn cell(&self) -> Option<BlendCell> {
+        let packed = self.cell.load(Ordering::Relaxed);
+        (packed & Self::ASKED != 0).then_some(BlendCell { x: (packed >> 16) as u16 as i16, y: packed as u16 as i16 })
+    }
+
+    /// Answers.
+    pub(crate) fn tell(&self, keys: u128) {
+        *self.keys.lock() = keys;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watched_cell_arrives_as_it_was_asked_for() {
+        let watch = KeyWatch::default();
+        assert_eq!(watch.cell(), None);
+        for cell in [BlendCell { x: 0, y: 0 }, BlendCell { x: -128, y: 384 }, BlendCell { x: 256, y: -1 }] {
+            watch.ask(cell);
+            assert_eq!(watch.cell(), Some(cell));
+        }
+    }
+}

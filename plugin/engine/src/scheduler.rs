@@ -1,0 +1,545 @@
+//! The scheduler: one thread a process between the audio threads and the render workers.
+//!
+//! It owns the note cache's map. About every millisecond while any instance is active it looks at the instances' rings,
+//! answers requests, hands the most urgent jobs to idle workers, evicts what is over the budget, and frees what the
+//! audio threads return. While no instance is active it sleeps. It never runs a model and never waits for one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use betwixt_audio::blend::{Blend, BlendCell};
+use betwixt_audio::link::{SchedulerEnd, ToAudio, ToScheduler};
+use betwixt_audio::note::{NoteKey, PatchId};
+use betwixt_audio::limits::LEAD_MS;
+use betwixt_audio::rendered_note::RenderedNote;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+
+use crate::decoder::DecoderFormat;
+use crate::instance::{InstanceId, KeyWatch};
+use crate::note_cache::{NoteCache, NoteId, Rendering};
+use crate::patch::Patch;
+use crate::patience::News;
+use crate::note_render::{BlendedNote, NoteRender};
+use crate::status::{EngineStatus, ModelStatus, StatusBoard};
+use crate::worker::{DecoderSource, Job, RunOutcome, Workers};
+
+/// How often the rings are looked at while an instance is active.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+/// How often all notes are looked through for ones that someone wants more of. A voice asks half a second ahead.
+const SCAN_INTERVAL: Duration = Duration::from_millis(10);
+/// How often the budget is looked after, so that instances have time to give notes back in between.
+const EVICTION_INTERVAL: Duration = Duration::from_millis(20);
+/// How often the status and the watched keys are told.
+const STATUS_INTERVAL: Duration = Duration::from_millis(50);
+/// Longest audio that a held note grows to.
+const NOTE_CAPACITY_SECONDS: usize = 120;
+/// How much of a note is rendered before its voice says how much it wants.
+const FIRST_LEAD_MS: usize = 250;
+/// A sounding voice with less than this ahead of it goes before notes that have not begun.
+const SAFE_HEADROOM_MS: usize = 60;
+/// Patches of an instance that are remembered: notes may have been struck before the last change was heard of.
+const REMEMBERED_PATCHES: usize = 4;
+
+/// What the scheduler is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A new instance, not yet active.
+    Register {
+        /// Names it.
+        id: InstanceId,
+        /// Its ring.
+        end: SchedulerEnd,
+        /// What its window watches.
+        watch: Arc<KeyWatch>,
+    },
+    /// An instance has gone.
+    Unregister(InstanceId),
+    /// An instance's audio thread runs, or no longer does.
+    Activate(InstanceId, bool),
+    /// An instance plays other sounds from now on.
+    SetPatch(InstanceId, Arc<Patch>),
+    /// The model is to be loaded (again): another device, or another try.
+    Reload,
+    /// The loader is done.
+    Loaded(Result<LoadedModel, String>),
+    /// A worker is done with a task.
+    Worked(crate::worker::Outcome),
+    /// Memory that rendered notes may take.
+    SetBudget(usize),
+    /// Look at the rings now.
+    Poll,
+    /// Answer when everything sent before is done with.
+    Settle(Sender<()>),
+    /// End.
+    Stop,
+}
+
+/// A model, as far as the scheduler is concerned.
+#[derive(Debug)]
+pub(crate) struct LoadedModel {
+    /// Decoders for the workers.
+    pub source: Arc<dyn DecoderSource>,
+    /// What they work in.
+    pub format: DecoderFormat,
+    /// Decoder frames in one embedding frame.
+    pub frames_per_embedding_frame: usize,
+    /// What sounds that it encoded say of it.
+    pub tag: String,
+    /// For the status.
+    pub report: ModelStatus,
+}
+
+/// Loads the model, on a thread of its own.
+pub(crate) type Loader = Arc<dyn Fn() -> Result<LoadedModel, String> + Send + Sync>;
+
+/// The model of the process.
+enum ModelSlot {
+    NotLoaded,
+    Loading(JoinHandle<()>),
+    Ready(LoadedModel),
+    Failed,
+}
+
+/// What the scheduler knows of an instance.
+#[derive(Debug)]
+struct Client {
+    end: SchedulerEnd,
+    /// What its ring had no room for.
+    outbox: VecDeque<ToAudio>,
+    active: bool,
+    /// The last few, the current one at the back.
+    patches: VecDeque<(PatchId, Arc<Patch>)>,
+    /// Asked for before there was a model.
+    waiting: Vec<NoteKey>,
+    watch: Arc<KeyWatch>,
+}
+
+impl Client {
+    fn send(&mut self, message: ToAudio) {
+        self.outbox.push_back(message);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        while let Some(message) = self.outbox.pop_front() {
+            if let Err(message) = self.end.send(message) {
+                self.outbox.push_front(message);
+                break;
+            }
+        }
+    }
+}
+
+/// The thread's own things.
+pub(crate) struct Scheduler {
+    commands: Receiver<Command>,
+    own_commands: Sender<Command>,
+    loader: Loader,
+    news: Arc<News>,
+    board: Arc<StatusBoard>,
+    status: EngineStatus,
+    cache: NoteCache,
+    clients: BTreeMap<InstanceId, Client>,
+    workers: Workers,
+    model: ModelSlot,
+    /// Load once more when the current loading is done: the device was changed meanwhile.
+    reload: bool,
+    /// Notes that the last scan found wanting.
+    wanting: Vec<NoteId>,
+    rendered_samples: u64,
+    busy: Duration,
+    next_scan: Instant,
+    next_eviction: Instant,
+    next_status: Instant,
+}
+
+impl fmt::Debug for Scheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scheduler").field("clients", &self.clients.len()).finish_non_exhaustive()
+    }
+}
+
+/// What a scheduler is made of.
+pub(crate) struct SchedulerParts {
+    pub commands: Receiver<Command>,
+    pub own_commands: Sender<Command>,
+    pub loader: Loader,
+    pub news: Arc<News>,
+    pub board: Arc<StatusBoard>,
+    pub workers: usize,
+    pub budget_bytes: usize,
+}
+
+impl Scheduler {
+    /// Starts the workers; runs on the scheduler's thread.
+    pub(crate) fn new(parts: SchedulerParts) -> Self {
+        let workers = Workers::start(parts.workers, &parts.own_commands, &parts.news);
+        let now = Instant::now();
+        let mut status = parts.board.read();
+        status.workers = workers.count();
+        Self {
+            commands: parts.commands,
+            own_commands: parts.own_commands,
+            loader: parts.loader,
+            news: parts.news,
+            board: parts.board,
+            status,
+            cache: NoteCache::new(parts.budget_bytes),
+            clients: BTreeMap::new(),
+            workers,
+            model: ModelSlot::NotLoaded,
+            reload: false,
+            wanting: Vec::new(),
+            rendered_samples: 0,
+            busy: Duration::ZERO,
+            next_scan: now,
+            next_eviction: now,
+            next_status: now,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(crate) fn run(mut self) {
+        loop {
+            let awake = self.workers.is_busy() || self.clients.values().any(|client| client.active);
+            let command = if awake {
+                match self.commands.recv_timeout(POLL_INTERVAL) {
+                    Ok(command) => Some(command),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            } else {
+                self.tell_status();
+                match self.commands.recv() {
+                    Ok(command) => Some(command),
+                    Err(_) => break,
+                }
+            };
+            let mut settled = Vec::new();
+            let mut next = command;
+            let mut stop = false;
+            while let Some(command) = next {
+                match command {
+                    Command::Stop => stop = true,
+                    Command::Settle(reply) => settled.push(reply),
+                    command => self.handle(command),
+                }
+                next = self.commands.try_recv().ok();
+            }
+            if stop {
+                break;
+            }
+            self.tick();
+            if !settled.is_empty() {
+                self.tell_status();
+                for reply in settled {
+                    // Whoever asked may have given up.
+                    let _ = reply.send(());
+                }
+            }
+        }
+        self.end();
+    }
+
+    fn end(self) {
+        self.workers.stop();
+        if let ModelSlot::Loading(thread) = self.model {
+            let _ = thread.join();
+        }
+    }
+
+    fn handle(&mut self, command: Command) {
+        match command {
+            Command::Register { id, end, watch } => {
+                let client = Client {
+                    end,
+                    outbox: VecDeque::new(),
+                    active: false,
+                    patches: VecDeque::new(),
+                    waiting: Vec::new(),
+                    watch,
+                };
+                self.clients.insert(id, client);
+            }
+            Command::Unregister(id) => {
+                self.clients.remove(&id);
+                self.cache.forget_instance(id);
+            }
+            Command::Activate(id, active) => {
+                if let Some(client) = self.clients.get_mut(&id) {
+                    client.active = active;
+                }
+                if active && matches!(self.model, ModelSlot::NotLoaded | ModelSlot::Failed) {
+                    self.load();
+                }
+            }
+            Command::SetPatch(id, patch) => self.set_patch(id, patch),
+            Command::Reload => match self.model {
+                ModelSlot::NotLoaded => {}
+                ModelSlot::Loading(_) => self.reload = true,
+                ModelSlot::Ready(_) | ModelSlot::Failed => self.load(),
+            },
+            Command::Loaded(result) => self.loaded(result),
+            Command::Worked(outcome) => {
+                self.workers.reported(outcome.worker);
+                if let Some(run) = outcome.run {
+                    self.ran(run);
+                }
+            }
+            Command::SetBudget(bytes) => {
+                self.cache.set_budget_bytes(bytes);
+                self.next_eviction = Instant::now();
+            }
+            Command::Poll => self.next_scan = Instant::now(),
+            Command::Settle(_) | Command::Stop => {}
+        }
+    }
+
+    fn set_patch(&mut self, id: InstanceId, patch: Arc<Patch>) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let (name, occupied) = (patch.id(), patch.occupied());
+        client.patches.retain(|(known, _)| *known != name);
+        client.patches.push_back((name, patch));
+        if client.patches.len() > REMEMBERED_PATCHES {
+            client.patches.pop_front();
+        }
+        client.send(ToAudio::Patch { id: name, occupied });
+    }
+
+    fn load(&mut self) {
+        let (loader, commands) = (Arc::clone(&self.loader), self.own_commands.clone());
+        let load = move || {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| loader()))
+                .unwrap_or_else(|_| Err("loading the model panicked".into()));
+            // The scheduler may be gone by now.
+            let _ = commands.send(Command::Loaded(result));
+        };
+        match std::thread::Builder::new().name("betwixt-model".into()).spawn(load) {
+            Ok(thread) => {
+                self.status.model = ModelStatus::Loading;
+                self.model = ModelSlot::Loading(thread);
+            }
+            Err(error) => self.fail_model(format!("no thread to load the model on: {error}")),
+        }
+        self.tell_status();
+    }
+
+    fn loaded(&mut self, result: Result<LoadedModel, String>) {
+        if let ModelSlot::Loading(thread) = std::mem::replace(&mut self.model, ModelSlot::NotLoaded) {
+            let _ = thread.join();
+        }
+        if std::mem::take(&mut self.reload) {
+            return self.load();
+        }
+        match result {
+            Ok(model) => {
+                self.workers.prepare(&model.source);
+                // Samples of another device differ in their last bits.
+                for (holder, key) in self.cache.outdate_all() {
+                    if let Some(client) = self.clients.get_mut(&holder) {
+                        client.send(ToAudio::Retire(key));
+                    }
+                }
+                (self.rendered_samples, self.busy) = (0, Duration::ZERO);
+                self.status.model = model.report.clone();
+                self.model = ModelSlot::Ready(model);
+            }
+            Err(reason) => self.fail_model(reason),
+        }
+        let waiting: Vec<(InstanceId, NoteKey)> = self
+            .clients
+            .iter_mut()
+            .flat_map(|(id, client)| client.waiting.drain(..).map(|key| (*id, key)))
+            .collect();
+        for (id, key) in waiting {
+            self.request(id, key);
+        }
+        self.tell_status();
+        self.news.announce();
+    }
+
+    fn fail_model(&mut self, reason: String) {
+        self.status.model = ModelStatus::Failed(reason);
+        self.model = ModelSlot::Failed;
+    }
+
+    fn tick(&mut self) {
+        let ids: Vec<InstanceId> = self.clients.keys().copied().collect();
+        for id in ids {
+            while let Some(message) = self.clients.get_mut(&id).and_then(|client| client.end.receive()) {
+                match message {
+                    ToScheduler::Request(key) => self.request(id, key),
+                    // Freed here if it was the last, and never on the audio thread.
+                    ToScheduler::Return(note) => drop(note),
+                }
+            }
+            if let Some(client) = self.clients.get_mut(&id) {
+                client.flush();
+            }
+        }
+        let now = Instant::now();
+        if now >= self.next_scan {
+            self.next_scan = now + SCAN_INTERVAL;
+            self.wanting.clear();
+            self.wanting.extend(self.cache.wanting());
+        }
+        self.give_out_work();
+        if now >= self.next_eviction {
+            self.next_eviction = now + EVICTION_INTERVAL;
+            for (holder, key) in self.cache.evict() {
+                if let Some(client) = self.clients.get_mut(&holder) {
+                    client.send(ToAudio::Retire(key));
+                }
+            }
+        }
+        if now >= self.next_status {
+            self.tell_status();
+        }
+    }
+
+    /// Grants a note that is there, begins one that can be made, and refuses the rest.
+    fn request(&mut self, id: InstanceId, key: NoteKey) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        if matches!(self.model, ModelSlot::Loading(_)) {
+            client.waiting.push(key);
+            return;
+        }
+        if self.cache.find(&key).is_none()
+            && let Err(reason) = Self::begin(&self.model, client, &mut self.cache, key)
+        {
+            self.status.last_failure = Some(reason);
+            client.send(ToAudio::Refuse(key));
+            self.news.announce();
+            return;
+        }
+        match self.cache.grant(&key, id) {
+            Some(note) => client.send(ToAudio::Grant(note)),
+            None => client.send(ToAudio::Refuse(key)),
+        }
+        self.next_scan = Instant::now();
+        self.news.announce();
+    }
+
+    /// Puts a new note into the cache, to be rendered.
+    fn begin(model: &ModelSlot, client: &Client, cache: &mut NoteCache, key: NoteKey) -> Result<(), String> {
+        let model = match model {
+            ModelSlot::Ready(model) => model,
+            ModelSlot::NotLoaded | ModelSlot::Loading(_) | ModelSlot::Failed => return Err("there is no model".into()),
+        };
+        let patch = client.patches.iter().find(|(id, _)| *id == key.patch).map(|(_, patch)| patch);
+        let patch = patch.ok_or("a note of sounds that are no longer in the corners was asked for")?;
+        patch.check_model(&model.tag)?;
+        let weights = Blend::from(key.cell).weights(patch.occupied());
+        let format = model.format;
+        let blended = BlendedNote::new(
+            patch.corners(),
+            weights,
+            key.pitch_midi(),
+            format.dims,
+            model.frames_per_embedding_frame,
+        )
+        .ok_or("no corner holds a sound that can be heard")?;
+        let render = NoteRender::new(blended, key.seed(), format);
+
+        let rate = format.sample_rate_hz as usize;
+        let capacity_samples = NOTE_CAPACITY_SECONDS * rate;
+        let length = render.length_samples().map_or(capacity_samples, |length| length.min(capacity_samples));
+        let capacity_chunks = length.div_ceil(format.chunk_samples).max(1);
+        let (writer, note) = RenderedNote::new(key, format.chunk_samples, capacity_chunks, format.sample_rate_hz);
+        note.want(FIRST_LEAD_MS * rate / 1000);
+        cache.insert(note, Box::new(Job { source: Arc::clone(&model.source), render, writer }));
+        Ok(())
+    }
+
+    /// Hands the most urgent jobs to the workers that are idle.
+    fn give_out_work(&mut self) {
+        while self.workers.has_idle() {
+            let urgencies = self.wanting.iter().enumerate().filter_map(|(place, id)| {
+                let note = &self.cache.get(*id)?.note;
+                (note.wanted() > note.available()).then(|| (urgency(note), *id, place))
+            });
+            let Some((_, id, place)) = urgencies.min() else { break };
+            self.wanting.swap_remove(place);
+            let Some(cached) = self.cache.get_mut(id) else { continue };
+            match std::mem::replace(&mut cached.rendering, Rendering::Running) {
+                Rendering::Resting(job) => {
+                    if let Err(job) = self.workers.render(id, job) {
+                        cached.rendering = Rendering::Resting(job);
+                        break;
+                    }
+                }
+                other => cached.rendering = other,
+            }
+        }
+    }
+
+    /// Takes a job back from a worker.
+    fn ran(&mut self, run: RunOutcome) {
+        self.rendered_samples += run.samples as u64;
+        self.status.rendered_samples += run.samples as u64;
+        self.busy += run.busy;
+        if let Some(reason) = run.failure {
+            self.status.notes_failed += 1;
+            self.status.last_failure = Some(reason);
+        }
+        let Some(cached) = self.cache.get_mut(run.note) else { return };
+        if cached.note.available() <= run.samples && run.samples > 0 {
+            self.status.notes_rendered += 1;
+        }
+        match run.job {
+            Some(job) => {
+                cached.rendering = Rendering::Resting(job);
+                if cached.is_wanting() {
+                    self.wanting.push(run.note);
+                }
+            }
+            None => cached.rendering = Rendering::Ended,
+        }
+        self.cache.recount(run.note);
+    }
+
+    /// Tells the status and the watched keys to whoever looks.
+    fn tell_status(&mut self) {
+        self.next_status = Instant::now() + STATUS_INTERVAL;
+        let status = &mut self.status;
+        status.cache_bytes = self.cache.bytes();
+        status.cache_budget_bytes = self.cache.budget_bytes();
+        status.notes_cached = self.cache.len();
+        status.rendering = self.wanting.len();
+        if let ModelSlot::Ready(model) = &self.model
+            && !self.busy.is_zero()
+        {
+            let seconds = self.rendered_samples as f64 / f64::from(model.format.sample_rate_hz);
+            status.realtime_factor = Some((seconds / self.busy.as_secs_f64()) as f32);
+        }
+        self.board.write(status);
+        for client in self.clients.values() {
+            if let (Some(cell), Some((patch, _))) = (client.watch.cell(), client.patches.back()) {
+                client.watch.tell(ready_keys(&self.cache, *patch, cell));
+            }
+        }
+    }
+}
+
+/// Which keys' notes have begun to be there: bit `k` is MIDI key `k`.
+fn ready_keys(cache: &NoteCache, patch: PatchId, cell: BlendCell) -> u128 {
+    (0..128).filter(|key| cache.find(&NoteKey { patch, cell, pitch_cents: key * 100 }).is_some_and(|cached| cached.note.available() > 0))
+        .fold(0, |keys, key| keys | 1 << key)
+}
+
+/// What goes first: sounding voices about to run dry, then notes that have not begun, then the rest by what they
+/// have left. Smaller is more urgent.
+fn urgency(note: &RenderedNote) -> (u8, usize) {
+    let rate = note.sample_rate_hz() as usize;
+    let lead = (LEAD_MS * rate as f32 / 1000.0) as usize;
+    let available = note.available();
+    let headroom = (available + lead).saturating_sub(note.wanted());
+    match (available, headroom) {
+        (0, _) => (1, 0),
+        (_, left) if left < SAFE_HEADROOM_MS * rate / 1000 => (0, left),
+        (_, left) => (2, left),
+    }
+}
