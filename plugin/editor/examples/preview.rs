@@ -137,7 +137,7 @@ fn curves() -> EmbeddingCurves {
         };
         (0..126).map(at).collect()
     };
-    EmbeddingCurves { curves: (0..16).map(curve).collect(), seconds: 4.0, sustain: Some((0.48, 0.75)) }
+    EmbeddingCurves { curves: (0..16).map(curve).collect(), frames: 126, sustain: Some((0.48, 0.75)) }
 }
 
 fn main() {

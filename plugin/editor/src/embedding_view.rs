@@ -2,6 +2,10 @@
 
 use egui::{Align2, Color32, Rect, Stroke, Ui, pos2, vec2};
 
+use betwixt_engine::decoder::Conditioning;
+use betwixt_engine::note_render::BlendedNote;
+use betwixt_engine::patch::Patch;
+
 use crate::layout::within;
 use crate::snapshot::Snapshot;
 use crate::theme;
@@ -12,15 +16,43 @@ pub const MAX_POINTS: usize = 320;
 /// The curves, thinned to what a panel can show.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EmbeddingCurves {
-    /// One curve for each dimension; all have the same number of points, at even times from 0 to `seconds`. Values -1..1.
+    /// One curve for each dimension; all have the same number of points, at even times. Values -1..1.
     pub curves: Vec<Vec<f32>>,
-    /// How long the embedding is.
-    pub seconds: f32,
+    /// Embedding frames from the first to the last.
+    pub frames: usize,
     /// The sustain loop, in parts of the whole time.
     pub sustain: Option<(f32, f32)>,
 }
 
 impl EmbeddingCurves {
+    /// The curves of a blend, read as a note that is held would read them; none if no corner is heard.
+    pub fn of_blend(patch: &Patch, weights: [f32; 4]) -> Option<Self> {
+        let heard = || {
+            let pairs = patch.corners().iter().zip(weights);
+            pairs.filter(|(_, weight)| *weight != 0.0).filter_map(|(sound, weight)| Some((sound.as_ref()?, weight)))
+        };
+        let frames = heard().map(|(sound, _)| sound.embedding.frames()).max()?;
+        let dims = heard().next()?.0.embedding.dims();
+        let blend = BlendedNote::new(patch.corners(), weights, 60.0, dims, 1)?;
+        let points = frames.min(MAX_POINTS);
+        let mut curves = vec![Vec::with_capacity(points); dims];
+        let mut vector = vec![0.0; dims];
+        for point in 0..points {
+            let frame = point * (frames - 1) / (points - 1).max(1);
+            blend.read(frame, &mut vector, &mut [0.0]);
+            for (curve, value) in curves.iter_mut().zip(&vector) {
+                curve.push(*value);
+            }
+        }
+        // Each sound has a loop of its own; the picture shows that of the sound that is heard most.
+        let last = (frames - 1).max(1) as f32;
+        let (loudest, _) = heard().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let sustain = loudest
+            .loop_region
+            .map(|region| (region.start_frame as f32 / last, (region.end_frame as f32 / last).min(1.0)));
+        Some(Self { curves, frames, sustain })
+    }
+
     /// The largest value of all curves, without its sign.
     fn span(&self) -> f32 {
         self.curves.iter().flatten().fold(0.0_f32, |span, value| span.max(value.abs()))
@@ -45,7 +77,7 @@ pub fn show(ui: &Ui, panel: Rect, snapshot: &Snapshot) {
     painter.text(
         pos2(panel.right() - 14.0, panel.top() + 16.0),
         Align2::RIGHT_CENTER,
-        format!("{} × {:.1} s", curves.curves.len(), curves.seconds),
+        format!("{} × {} frames", curves.curves.len(), curves.frames),
         theme::regular(11.0),
         theme::TEXT_MUTED,
     );

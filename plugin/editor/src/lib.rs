@@ -1,14 +1,17 @@
 //! The window. Reads a snapshot a frame, sends commands; never blocks on another thread.
 //!
-//! All of it runs on the window thread, except the receiving end of [`keyboard_queue`] (audio thread) and
-//! [`window_state`] (any thread).
+//! All of it runs on the window thread, except the receiving end of [`keyboard_queue`] (audio thread), [`librarian`]
+//! (a background thread) and [`window_state`] (any thread).
 //!
 //! | room | what it is |
 //! |---|---|
+//! | [`editor`] | opens a window for the host |
+//! | `window` | the open window: snapshot, view, commands, frame by frame |
 //! | [`controls`] | what the host crate gives to the window |
 //! | [`keyboard_queue`] | keys played by mouse, on their way to the audio thread |
 //! | [`window_state`] | the size that the host keeps in its state |
-//! | [`snapshot`] | what a frame shows |
+//! | [`snapshot`], [`snapshot_reader`] | what a frame shows, and where it comes from |
+//! | [`librarian`] | reads sounds and presets, off the window thread |
 //! | [`command`] | what the user asked for in a frame |
 //! | [`view`] | the whole window, from a snapshot to commands |
 //! | [`layout`], [`theme`] | where things stand and what they look like |
@@ -22,6 +25,7 @@ pub mod command;
 pub mod controls;
 pub mod corner;
 pub mod device_menu;
+pub mod editor;
 pub mod embedding_view;
 pub mod envelope_view;
 pub mod error_strip;
@@ -30,15 +34,20 @@ pub mod keyboard_queue;
 pub mod knob;
 pub mod layout;
 pub mod level_panel;
+pub mod librarian;
 pub mod pad;
 pub mod parameter_drag;
 pub mod pick_list;
 pub mod preset_bar;
 pub mod puck;
 pub mod snapshot;
+pub mod snapshot_reader;
 pub mod sound_picker;
 pub mod theme;
 pub mod top_bar;
 pub mod value_field;
 pub mod view;
+mod window;
 pub mod window_state;
+
+pub use editor::{EditorParts, InstrumentEditor, create_editor};

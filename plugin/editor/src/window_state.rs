@@ -49,16 +49,22 @@ impl WindowSize {
 }
 
 /// The window's size, and whether there is a window.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WindowState {
     size: AtomicCell<WindowSize>,
+    /// Pixels of a point before the zoom, as the system had it last.
+    system_scale: AtomicCell<f32>,
     is_open: AtomicBool,
 }
 
 impl WindowState {
     /// The state of a window that was never opened.
     pub fn new() -> Arc<Self> {
-        Arc::default()
+        Arc::new(Self {
+            size: AtomicCell::default(),
+            system_scale: AtomicCell::new(1.0),
+            is_open: AtomicBool::new(false),
+        })
     }
 
     /// The size that the window has, had, or will open with.
@@ -74,6 +80,19 @@ impl WindowState {
     /// Whether the window is open.
     pub fn is_open(&self) -> bool {
         self.is_open.load(Ordering::Acquire)
+    }
+
+    /// Pixels of a point before the zoom, on the screen that the window was on last.
+    pub(crate) fn system_scale(&self) -> f32 {
+        self.system_scale.load()
+    }
+
+    /// Notes the size that the window was given, and the system's scale.
+    pub(crate) fn note_size(&self, size: WindowSize, system_scale: f32) {
+        self.set_size(size);
+        if system_scale.is_finite() && system_scale > 0.0 {
+            self.system_scale.store(system_scale);
+        }
     }
 
     pub(crate) fn set_open(&self, is_open: bool) {

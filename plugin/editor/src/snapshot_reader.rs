@@ -1,0 +1,175 @@
+//! Gathers the snapshot of a frame from the host's parameters, the engine and the meters. Window thread; waits for nobody.
+
+use std::sync::Arc;
+
+use betwixt_audio::blend::Blend;
+use betwixt_audio::meters::Meters;
+use betwixt_audio::note::PatchId;
+use betwixt_engine::engine::Engine;
+use betwixt_engine::instance::Instance;
+use betwixt_engine::parameter::Parameter;
+use betwixt_engine::patch::Patch;
+use betwixt_engine::status::{EngineStatus, ModelStatus};
+use nice_plug::prelude::{FloatParam, Param};
+
+use crate::controls::Controls;
+use crate::embedding_view::EmbeddingCurves;
+use crate::snapshot::{CornerView, DeviceCondition, DeviceView, ListRow, ParameterView, Snapshot};
+
+/// How fast the meter falls, in dB a second.
+const METER_FALL_DB: f32 = 24.0;
+const BYTES_IN_MEGABYTE: usize = 1 << 20;
+
+/// Where snapshots come from.
+pub struct SnapshotReader {
+    controls: Arc<dyn Controls>,
+    instance: Arc<Instance>,
+    meters: Arc<Meters>,
+    peaks: [f32; 2],
+    /// The curves that were drawn last, and what they were made of.
+    curves: Option<(PatchId, [f32; 4], Arc<EmbeddingCurves>)>,
+}
+
+impl std::fmt::Debug for SnapshotReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SnapshotReader").finish_non_exhaustive()
+    }
+}
+
+/// The lists and troubles of the librarian, which a snapshot carries too.
+#[derive(Debug, Clone, Default)]
+pub struct Listed {
+    /// The sounds to pick from.
+    pub sounds: Arc<[ListRow]>,
+    /// The presets to pick from.
+    pub presets: Arc<[ListRow]>,
+    /// What the last pick came to, if it failed.
+    pub trouble: Option<String>,
+}
+
+impl SnapshotReader {
+    /// A reader for one window.
+    pub fn new(
+        controls: Arc<dyn Controls>,
+            instance: Arc<Instance>,
+        meters: Arc<Meters>,
+    ) -> Self {
+        Self { controls, instance, meters, peaks: [0.0; 2], curves: None }
+    }
+
+    /// What there is to show, `seconds` after the last snapshot.
+    pub fn read(&mut self, seconds: f32, zoom: f32, listed: &Listed) -> Snapshot {
+        let patch = self.instance.patch();
+        let status = self.instance.engine().status();
+        let parameters = Parameter::ALL.map(|parameter| parameter_view(self.controls.param(parameter)));
+        // What sounds is the modulated value: weights, curves and ready keys are of it.
+        let blend = Blend {
+            x: self.controls.param(Parameter::BlendX).modulated_plain_value(),
+            y: self.controls.param(Parameter::BlendY).modulated_plain_value(),
+        };
+        let weights = blend.weights(patch.occupied());
+        let corner = |index: usize| {
+            patch.corners()[index].as_ref().map(|sound| CornerView {
+                name: sound.name.clone(),
+                family: sound.family.clone(),
+                pitch: sound.pitch,
+            })
+        };
+        let mut problems = Vec::new();
+        if let ModelStatus::Failed(why) = &status.model {
+            problems.push(why.clone());
+        }
+        problems.extend(self.controls.notice().map(|notice| notice.to_string()));
+        problems.extend(listed.trouble.clone());
+        problems.extend(status.last_failure.clone().filter(|failure| !problems.contains(failure)));
+        Snapshot {
+            parameters,
+            weights,
+            corners: std::array::from_fn(corner),
+            embedding: self.curves(&patch, weights),
+            ready_keys: self.instance.ready_keys(blend),
+            held_keys: self.meters.held_keys(),
+            voices: self.meters.voices() as usize,
+            waiting_voices: self.meters.waiting_voices() as usize,
+            rendering: status.rendering,
+            load: self.meters.load(),
+            peaks: self.fall(seconds),
+            device: device_view(&status, self.instance.engine(), &self.meters),
+            preset: self.controls.preset_name(),
+            sounds: Arc::clone(&listed.sounds),
+            presets: Arc::clone(&listed.presets),
+            problems,
+            zoom,
+        }
+    }
+
+    /// The meter's peaks: up at once, down slowly.
+    fn fall(&mut self, seconds: f32) -> [f32; 2] {
+        let kept = 10.0_f32.powf(-METER_FALL_DB * seconds / 20.0);
+        let (left, right) = self.meters.take_peaks();
+        for (peak, new) in self.peaks.iter_mut().zip([left, right]) {
+            *peak = (*peak * kept).max(new);
+            if *peak < 1e-5 {
+                *peak = 0.0;
+            }
+        }
+        self.peaks
+    }
+
+    fn curves(&mut self, patch: &Patch, weights: [f32; 4]) -> Option<Arc<EmbeddingCurves>> {
+        if let Some((id, of, curves)) = &self.curves
+            && *id == patch.id()
+            && *of == weights
+        {
+            return Some(Arc::clone(curves));
+        }
+        let curves = Arc::new(EmbeddingCurves::of_blend(patch, weights)?);
+        self.curves = Some((patch.id(), weights, Arc::clone(&curves)));
+        Some(curves)
+    }
+}
+
+fn parameter_view(param: &FloatParam) -> ParameterView {
+    let normalized = param.unmodulated_normalized_value();
+    ParameterView {
+        normalized,
+        modulated: param.modulated_normalized_value(),
+        text: param.normalized_value_to_string(normalized, true),
+    }
+}
+
+fn device_view(status: &EngineStatus, engine: &Engine, meters: &Meters) -> DeviceView {
+    let mut view = DeviceView { choice: engine.device(), ..Default::default() };
+    match &status.model {
+        ModelStatus::NotLoaded => view.label = "waiting for the host".into(),
+        ModelStatus::Loading => view.label = "loading the model".into(),
+        ModelStatus::Failed(_) => {
+            view.condition = DeviceCondition::Failed;
+            view.label = "no model".into();
+        }
+        ModelStatus::Ready { tag, device, refusals } => {
+            view.condition = DeviceCondition::Ready;
+            view.label = match status.realtime_factor {
+                Some(factor) => format!("{} · {factor:.0}× real time", device.name()),
+                None => device.name().into(),
+            };
+            let refused = |refusal: &betwixt_engine::runtime::provider::Refusal| {
+                (refusal.provider.name().to_owned(), refusal.reason.clone())
+            };
+            view.refusals = refusals.iter().map(refused).collect();
+            view.facts.push(format!("Model {tag}"));
+        }
+    }
+    if status.notes_cached > 0 || status.rendering > 0 {
+        view.facts.push(format!(
+            "{} notes rendered, {} of {} MB",
+            status.notes_cached,
+            status.cache_bytes / BYTES_IN_MEGABYTE,
+            status.cache_budget_bytes / BYTES_IN_MEGABYTE,
+        ));
+    }
+    if meters.underruns() > 0 {
+        view.facts.push(format!("{} times a voice caught up with its worker", meters.underruns()));
+    }
+    view
+}
