@@ -9,7 +9,7 @@ from .soundfont import DEFAULT_FOLDER, FONTS, Missing
 
 PACKAGE = Path(__file__).resolve().parent
 DEFAULT_WORK = PACKAGE.parent / "work"
-DEFAULT_STEPS = 6000
+DEFAULT_STEPS = 8000
 DEFAULT_MODEL = PACKAGE.parent.parent / "spectral"
 # Recordings whose decoding is kept as reference vectors, and the pitches they are decoded at.
 REFERENCE_PITCHES = {"Upright Bass": 36.0, "Flute": 72.5}
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     train = command("train", _train, "Train encoder and decoder; goes on from the last checkpoint.")
     train.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="steps of the whole run [%(default)s]")
     train.add_argument("--processes", type=int, default=2, help="processes of one thread each [%(default)s]")
-    train.add_argument("--batch", type=int, default=32, help="crops a step and process [%(default)s]")
+    train.add_argument("--batch", type=int, default=16, help="crops a step and process [%(default)s]")
     train.add_argument("--seed", type=int, default=0, help="[%(default)s]")
     train.add_argument("--float32", action="store_true", help="do not use bfloat16")
 

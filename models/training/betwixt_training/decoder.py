@@ -22,9 +22,9 @@ def at_decoder_frames(embedding: Tensor) -> Tensor:
 
 
 class Decoder(nn.Module):
-    """About 1.2 M parameters, all in per-frame matrix products."""
+    """About 1 M parameters, all in per-frame matrix products."""
 
-    def __init__(self, width: int = 208, hidden: int = 448):
+    def __init__(self, width: int = 192, hidden: int = 384):
         super().__init__()
         self.width = width
         self.first = nn.Linear(DIMS + PITCH_CODE_WIDTH, width)

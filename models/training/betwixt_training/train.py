@@ -10,7 +10,7 @@ import math
 import os
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,23 +30,25 @@ WARM_UP_FRAMES = 15  # not scored when a crop begins inside a note: the decoder'
 ATTACK_FRAMES, ATTACK_WEIGHT = 12, 2.5
 LARGEST_TRANSPOSITION = 15
 EMBEDDING_NOISE = 0.05  # so that near embeddings mean near sounds
-PEAK_RATE, LAST_RATE, WARM_UP_STEPS = 2e-3, 1e-5, 100
+PEAK_RATE, LAST_RATE, WARM_UP_STEPS = 1.5e-3, 1e-5, 100
+FALLING_SHARE = 0.35  # of the run, at its end
 VALIDATION_STRIDE = 8
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is; a checkpoint can only be resumed with the plan it was begun with."""
+    """What a run is; a checkpoint can only be resumed with the plan it was begun with, or with another number of steps as
+    long as the learning rate falls in neither yet."""
 
     steps: int
-    batch: int = 32  # crops a step and process
+    batch: int = 16  # crops a step and process
     processes: int = 2
     seed: int = 0
     bfloat16: bool = True
     encoder_width: int = 208
     encoder_hidden: int = 336
-    decoder_width: int = 208
-    decoder_hidden: int = 448
+    decoder_width: int = 192
+    decoder_hidden: int = 384
 
     def networks(self) -> tuple[EncoderNet, Decoder]:
         """New networks with this plan's sizes and seed."""
@@ -54,14 +56,24 @@ class Plan:
         encoder = EncoderNet(self.encoder_width, self.encoder_hidden)
         return encoder, Decoder(self.decoder_width, self.decoder_hidden)
 
+    @property
+    def first_falling_step(self) -> int:
+        """Where the learning rate begins to fall."""
+        return round(self.steps * (1 - FALLING_SHARE))
+
     def learning_rate(self, step: int) -> float:
-        """Cosine from `PEAK_RATE` after a short rise."""
-        fall = 0.5 + 0.5 * math.cos(math.pi * step / self.steps)
-        return PEAK_RATE * min(1, (step + 1) / WARM_UP_STEPS) * fall + LAST_RATE
+        """A short rise, level, and at the end a fall that is linear in the steps."""
+        left = min(1.0, (self.steps - step) / (self.steps - self.first_falling_step))
+        return PEAK_RATE * min(1, (step + 1) / WARM_UP_STEPS) * left + LAST_RATE
 
     def transposed_share(self, step: int) -> float:
         """Share of the items that decode another pitch than they encode."""
-        return 0.5 if step < 0.8 * self.steps else 0.25
+        return 0.5 if step < self.first_falling_step else 0.25
+
+    def continues(self, begun: "Plan", step: int) -> bool:
+        """Whether this plan may go on from `step` of a run `begun` by another one."""
+        level = step <= min(self.first_falling_step, begun.first_falling_step)
+        return self == begun or (level and replace(self, steps=begun.steps) == begun)
 
 
 @dataclass
@@ -193,8 +205,10 @@ def train(work: Path, plan: Plan, every: int = 250, stop_after: int | None = Non
     steps. `stop_after` ends the run early, at that step, as a kill just after a checkpoint would."""
     path = checkpoint_path(work)
     Dataset(work / "data")  # says what is missing before any process starts
-    if path.exists() and Checkpoint.load(path).plan != plan:
-        raise Refused(f"{path} was begun with another plan ({Checkpoint.load(path).plan}): delete it or choose another --work")
+    if path.exists():
+        found = Checkpoint.load(path)
+        if not plan.continues(found.plan, found.step):
+            raise Refused(f"{path}, at step {found.step}, has another plan ({found.plan}): delete it or choose another --work")
     with tempfile.TemporaryDirectory() as meeting:
         arguments = (work, plan, every, stop_after, log, f"file://{meeting}/meet")
         if plan.processes == 1:

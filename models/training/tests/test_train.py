@@ -55,6 +55,21 @@ def test_another_plan_does_not_go_on_from_a_checkpoint(work):
         train(work, Plan(8, 2, 1), **QUIET)
 
 
+def test_a_run_may_be_made_longer_until_its_rate_falls(work):
+    train(work, tiny_plan(), stop_after=2, **QUIET)
+    longer = Plan(8, 2, 1, encoder_width=16, encoder_hidden=16, decoder_width=16, decoder_hidden=16)
+    train(work, longer, **QUIET)
+    assert Checkpoint.load(checkpoint_path(work)).step == 8
+    with pytest.raises(Refused, match="another plan"):
+        train(work, tiny_plan(), **QUIET)
+
+
+def test_the_rate_rises_stays_and_falls():
+    plan = Plan(1000)
+    rates = [plan.learning_rate(step) for step in range(1000)]
+    assert rates[0] < rates[99] == rates[649] > rates[800] > rates[999] > 0
+
+
 def test_training_without_data_says_what_to_run(tmp_path):
     with pytest.raises(Refused, match="betwixt_training data"):
         train(tmp_path, tiny_plan(), **QUIET)
