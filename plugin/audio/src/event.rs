@@ -104,7 +104,7 @@ impl NoteAddress {
     }
 }
 
-/// A note is over: its voice is silent and free. Told once for every note on.
+/// A note is over: silent, or, if it was stolen or choked, within 10 ms. Told once for every note on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoteEnd {
     /// When, counted from the block's first sample; always inside the block.

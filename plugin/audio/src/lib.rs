@@ -9,25 +9,42 @@
 //! - *window*: reads [`meters`].
 //!
 //! # Rooms
-//! - [`blend`] the pad's position, its corners' weights, its cells
-//! - [`note`] the key that tells one rendered note from another
+//! What others see:
+//! - [`instrument`] what a host or a bounce drives
 //! - [`event`] what a host says inside a block, and the note ends it is told
 //! - [`settings`] the parameters of one block
-//! - [`instrument`] what a host or a bounce drives
+//! - [`blend`] the pad's position, its corners' weights, its cells
+//! - [`note`] the key that tells one rendered note from another
 //! - [`rendered_note`] audio that one worker grows while voices read it
 //! - [`link`] the rings to the scheduler and back
 //! - [`meters`] what the window shows
 //! - [`partials`] from a decoder's frames to samples
 //! - [`limits`] capacities and times
+//!
+//! What the instrument is made of:
+//! - `voice` plays one rendered note
+//! - `polyphony` the voices, and who must go when they run out
+//! - `envelope` attack, decay, sustain, release
+//! - `resampler` from a note's rate and pitch to the host's
+//! - `note_table` the rendered notes the audio thread holds
+//! - `denormals` flushes subnormal numbers
+//! - `sync` the primitives under `rendered_note`, exchanged in loom's models
+#![cfg_attr(rtsan, feature(sanitize))]
 
 pub mod blend;
+mod denormals;
+mod envelope;
 pub mod event;
 pub mod instrument;
 pub mod limits;
 pub mod link;
 pub mod meters;
 pub mod note;
+mod note_table;
 pub mod partials;
+mod polyphony;
 pub mod rendered_note;
+mod resampler;
 pub mod settings;
 mod sync;
+mod voice;

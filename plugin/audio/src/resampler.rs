@@ -1,0 +1,213 @@
+//! From a rendered note's rate and pitch to the host's: a windowed-sinc resampler.
+//!
+//! A table for each range of steps (input samples an output sample): the higher the step, the lower the cut-off and
+//! the longer the sinc, so that bending up does not alias. Between the table's phases it is linear. The tables are
+//! computed once a process, off the audio thread; reading them is realtime-safe.
+
+use std::f64::consts::PI;
+use std::sync::OnceLock;
+
+use crate::partials::lobe::bessel_i0;
+
+/// Phases of a table: rows over one input sample.
+const PHASES: usize = 512;
+
+/// Points of the sinc at steps up to 1: flat to 0.39 of the note's rate (18.8 kHz at 48 kHz), images under -80 dB.
+const POINTS: usize = 24;
+
+/// The largest step of each table. The second is 48 kHz in a 44.1 kHz host.
+const STEPS: [f64; 10] = [1.0, 48.0 / 44.1, 1.19, 1.42, 1.68, 2.0, 2.83, 4.0, 5.66, 8.0];
+
+/// The longest sinc. Steps over 4 are so rare that their images may be louder.
+const MAX_POINTS: usize = 96;
+
+/// Samples that a sinc needs before and after its position, at most.
+pub const MAX_REACH: usize = MAX_POINTS / 2;
+
+/// The largest step that voices use: six octaves up.
+pub const MAX_STEP: f64 = 64.0;
+
+/// Kaiser's parameter for 80 dB.
+const KAISER_BETA: f64 = 7.857;
+
+/// The tables for all steps.
+#[derive(Debug)]
+pub struct Resampler {
+    tables: Vec<SincTable>,
+}
+
+/// One low-pass: its cut-off is half of the output's rate.
+#[derive(Debug)]
+pub struct SincTable {
+    points: usize,
+    /// `PHASES + 1` rows of `points` coefficients.
+    rows: Vec<f32>,
+}
+
+impl Resampler {
+    /// The process's tables (about 1 MB), computed at the first call.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Resampler> = OnceLock::new();
+        SHARED.get_or_init(|| Self {
+            tables: STEPS.iter().map(|step| SincTable::new(*step)).collect(),
+        })
+    }
+
+    /// The index of the table for a step. Steps past the last table's use the last.
+    pub fn table_index(step: f64) -> u8 {
+        let past = STEPS.iter().filter(|most| step > **most * (1.0 + 1e-6)).count();
+        past.min(STEPS.len() - 1) as u8
+    }
+
+    pub fn table(&self, index: u8) -> &SincTable {
+        &self.tables[usize::from(index)]
+    }
+}
+
+impl SincTable {
+    fn new(step: f64) -> Self {
+        let points = ((POINTS as f64 * step / 8.0).ceil() as usize * 8).min(MAX_POINTS);
+        let half = points as f64 / 2.0;
+        let cutoff = 1.0 / step;
+        let mut rows = Vec::with_capacity((PHASES + 1) * points);
+        for phase in 0..=PHASES {
+            let fraction = phase as f64 / PHASES as f64;
+            let row: Vec<f64> = (0..points)
+                .map(|point| {
+                    let x = point as f64 - (half - 1.0) - fraction;
+                    let inside = (1.0 - (x / half).powi(2)).max(0.0);
+                    sinc(x * cutoff) * bessel_i0(KAISER_BETA * inside.sqrt())
+                })
+                .collect();
+            // Every phase passes a constant unchanged.
+            let sum: f64 = row.iter().sum();
+            rows.extend(row.iter().map(|coefficient| (coefficient / sum) as f32));
+        }
+        Self { points, rows }
+    }
+
+    /// Samples needed before (less one) and after a position.
+    pub fn reach(&self) -> usize {
+        self.points / 2
+    }
+
+    /// The signal at `fraction` (of 2^32) after sample `reach - 1` of `taps`, which is `2 * reach` long.
+    #[inline]
+    pub fn interpolate(&self, taps: &[f32], fraction: u32) -> f32 {
+        const LANES: usize = 8;
+        let at = fraction as usize >> 23;
+        let between = (fraction & 0x7f_ffff) as f32 / 8_388_608.0;
+        let rows = &self.rows[at * self.points..][..2 * self.points];
+        let (row, next) = rows.split_at(self.points);
+        let (mut low, mut high) = ([0.0f32; LANES], [0.0f32; LANES]);
+        for ((taps, row), next) in taps
+            .chunks_exact(LANES)
+            .zip(row.chunks_exact(LANES))
+            .zip(next.chunks_exact(LANES))
+        {
+            for lane in 0..LANES {
+                low[lane] += taps[lane] * row[lane];
+                high[lane] += taps[lane] * next[lane];
+            }
+        }
+        let sum = |lanes: [f32; LANES]| {
+            (lanes[0] + lanes[4]) + (lanes[1] + lanes[5]) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]))
+        };
+        let (low, high) = (sum(low), sum(high));
+        low + between * (high - low)
+    }
+}
+
+/// sin(pi x) / (pi x), exactly zero at the other whole numbers.
+fn sinc(x: f64) -> f64 {
+    if x == 0.0 {
+        1.0
+    } else if x == x.round() {
+        0.0
+    } else {
+        (PI * x).sin() / (PI * x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::f64::consts::TAU;
+
+    /// Resamples a cosine of `frequency` cycles an input sample by a constant step.
+    fn resample(frequency: f64, step: f64, count: usize) -> Vec<f64> {
+        let table = Resampler::shared().table(Resampler::table_index(step));
+        let reach = table.reach();
+        let input: Vec<f32> = (0..(count as f64 * step) as usize + 2 * reach + 2)
+            .map(|n| (TAU * frequency * (n as f64 - (reach as f64 - 1.0))).cos() as f32)
+            .collect();
+        let increment = (step * 4_294_967_296.0).round() as u64;
+        (0..count as u64)
+            .map(|i| {
+                let position = i * increment;
+                let at = (position >> 32) as usize;
+                f64::from(table.interpolate(&input[at..at + 2 * reach], position as u32))
+            })
+            .collect()
+    }
+
+    /// Level of all that is not a sinusoid of `frequency` cycles an output sample, against that sinusoid, in dB; and its
+    /// amplitude.
+    fn residual(output: &[f64], frequency: f64) -> (f64, f64) {
+        // Least squares of cosine and sine.
+        let (mut cc, mut ss, mut cs, mut xc, mut xs) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        for (n, x) in output.iter().enumerate() {
+            let (s, c) = (TAU * frequency * n as f64).sin_cos();
+            (cc, ss, cs, xc, xs) = (cc + c * c, ss + s * s, cs + c * s, xc + x * c, xs + x * s);
+        }
+        let det = cc * ss - cs * cs;
+        let (a, b) = ((xc * ss - xs * cs) / det, (xs * cc - xc * cs) / det);
+        let error = output.iter().enumerate().map(|(n, x)| {
+            let (s, c) = (TAU * frequency * n as f64).sin_cos();
+            (x - a * c - b * s).powi(2)
+        });
+        let error = error.sum::<f64>() / output.len() as f64;
+        (10.0 * (error / ((a * a + b * b) / 2.0)).log10(), a.hypot(b))
+    }
+
+    #[test]
+    fn at_the_note_s_own_rate_every_sample_passes_unchanged() {
+        let table = Resampler::shared().table(0);
+        let taps: Vec<f32> = (0..2 * table.reach()).map(|i| (i as f32 * 0.7).sin()).collect();
+        assert_eq!(table.interpolate(&taps, 0), taps[table.reach() - 1]);
+    }
+
+    #[test]
+    fn what_lies_over_the_host_s_half_rate_is_gone() {
+        // 30 kHz into 44.1 kHz would be heard at 14.1 kHz; likewise at each upward bend.
+        for (step, frequency) in [(1.9, 0.46), (2.0, 0.40), (3.9, 0.3)] {
+            let output = resample(frequency, step, 4000);
+            let rms = (output.iter().map(|x| x * x).sum::<f64>() / 4000.0).sqrt();
+            assert!(
+                20.0 * rms.log10() < -75.0,
+                "step {step}: {:.1} dB",
+                20.0 * rms.log10()
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_sinusoid_stays_one_at_the_right_pitch_with_images_under_80_db(
+            cents in -2400.0f64..1200.0,
+            host_hz in prop_oneof![Just(44_100.0), Just(48_000.0), Just(88_200.0), Just(96_000.0), Just(192_000.0)],
+            part in 0.01f64..0.78,
+        ) {
+            let step = 48_000.0 / host_hz * (cents / 1200.0f64).exp2();
+            // Up to 0.78 of the half rate that both sides share.
+            let frequency = part * 0.5f64.min(0.5 / step);
+            let output = resample(frequency, step, 6000);
+            let (db, amplitude) = residual(&output, frequency * step);
+            prop_assert!(db < -80.0, "step {step}, frequency {frequency}: residual {db:.1} dB");
+            prop_assert!((20.0 * amplitude.log10()).abs() < 0.1, "step {step}, frequency {frequency}: {amplitude}");
+        }
+    }
+}
