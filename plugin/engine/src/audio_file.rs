@@ -1,0 +1,400 @@
+//! Reading recordings: any rate, depth and number of channels, to mono at a model's rate.
+//!
+//! Background threads only. Channels that cancel when they are summed are not: then the loudest one is taken,
+//! and [`Recording::channel`] says so.
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rubato::audioadapter_buffers::direct::SequentialSlice;
+use rubato::{Fft, FixedSync, Resampler, WindowFunction};
+use symphonia::core::codecs::audio::AudioDecoderOptions;
+use symphonia::core::errors::Error as SymphoniaError;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, TrackType};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
+
+/// Longer recordings are refused: a sound is one note.
+pub const MAX_SECONDS: f64 = 120.0;
+/// Rates that a recording may have.
+const RATES_HZ: std::ops::RangeInclusive<u32> = 1000..=768_000;
+/// Channels that a recording may have.
+const MAX_CHANNELS: usize = 64;
+/// Channels whose mean is quieter than they are by more than this cancel each other.
+const COMB_DB: f64 = 1.5;
+/// Samples of the resampler's filter: long enough that what it takes away lies in the top octave's last 2 %.
+const RESAMPLER_CHUNK: usize = 4096;
+
+/// Mono audio and where it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// Mono, at the rate that was asked for; full scale is 1.0.
+    pub samples: Vec<f32>,
+    /// Rate of `samples`.
+    pub sample_rate_hz: u32,
+    /// Rate of the file.
+    pub file_rate_hz: u32,
+    /// Channels of the file.
+    pub file_channels: usize,
+    /// What became of the channels.
+    pub channel: ChannelUse,
+}
+
+/// How a file's channels became one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ChannelUse {
+    /// There was one.
+    Only,
+    /// They were averaged.
+    Mean,
+    /// They cancel each other: their mean is quieter by `loss_db`, so the loudest was taken.
+    Loudest {
+        /// Which, from 0.
+        index: usize,
+        /// What the mean would have lost, in dB.
+        loss_db: f64,
+    },
+}
+
+impl fmt::Display for ChannelUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Only => f.write_str("one channel"),
+            Self::Mean => f.write_str("the mean of the channels"),
+            Self::Loudest { index, loss_db } => write!(
+                f,
+                "channel {} alone, the loudest: the mean of the channels would lose {loss_db:.1} dB by cancellation",
+                index + 1
+            ),
+        }
+    }
+}
+
+/// Why a recording could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum AudioFileError {
+    /// The system refused.
+    #[error("{}: cannot be read: {source}", .file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// No audio file, or a kind that is not known.
+    #[error("{}: is no audio file that Betwixt reads ({reason}); expected WAV", .file.display())]
+    Format {
+        /// The file.
+        file: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The audio in it is damaged.
+    #[error("{}: its audio cannot be decoded: {reason}", .file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// A rate, length or number of channels outside what makes sense.
+    #[error("{}: has {found}; expected {expected}", .file.display())]
+    Unfit {
+        /// The file.
+        file: PathBuf,
+        /// What it has.
+        found: String,
+        /// What it should have.
+        expected: String,
+    },
+}
+
+/// Reads a file to mono at `sample_rate_hz`.
+///
+/// # Errors
+/// If the file cannot be read, is no audio, ends early, holds no or too much audio, or values that are not finite.
+pub fn read(file: &Path, sample_rate_hz: u32) -> Result<Recording, AudioFileError> {
+    let (channels, file_rate_hz) = decode(file)?;
+    let file_channels = channels.len();
+    let (mono, channel) = to_mono(channels);
+    let samples = resample(mono, file_rate_hz, sample_rate_hz);
+    Ok(Recording {
+        samples,
+        sample_rate_hz,
+        file_rate_hz,
+        file_channels,
+        channel,
+    })
+}
+
+/// Every channel of a file, and its rate.
+fn decode(file: &Path) -> Result<(Vec<Vec<f32>>, u32), AudioFileError> {
+    let opened = File::open(file).map_err(|source| AudioFileError::Read {
+        file: file.into(),
+        source,
+    })?;
+    let no_format = |reason: String| AudioFileError::Format {
+        file: file.into(),
+        reason,
+    };
+    let damaged = |reason: String| AudioFileError::Damaged {
+        file: file.into(),
+        reason,
+    };
+    let unfit = |found: String, expected: String| AudioFileError::Unfit {
+        file: file.into(),
+        found,
+        expected,
+    };
+
+    let mut hint = Hint::new();
+    if let Some(extension) = file.extension().and_then(|e| e.to_str()) {
+        hint.with_extension(extension);
+    }
+    let stream = MediaSourceStream::new(Box::new(opened), Default::default());
+    let mut reader = symphonia::default::get_probe()
+        .probe(
+            &hint,
+            stream,
+            FormatOptions::default(),
+            MetadataOptions::default(),
+        )
+        .map_err(|error| no_format(error.to_string()))?;
+    let track = reader
+        .default_track(TrackType::Audio)
+        .ok_or_else(|| no_format("it holds no audio".into()))?;
+    let parameters = track
+        .codec_params
+        .as_ref()
+        .and_then(|parameters| parameters.audio())
+        .ok_or_else(|| no_format("it does not say how its audio is coded".into()))?;
+    let promised_frames = track.num_frames;
+    let track_id = track.id;
+    let mut decoder = symphonia::default::get_codecs()
+        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+        .map_err(|error| no_format(error.to_string()))?;
+
+    let mut channels: Vec<Vec<f32>> = Vec::new();
+    let mut rate_hz = 0;
+    let mut packet_channels: Vec<Vec<f32>> = Vec::new();
+    loop {
+        let packet = match reader.next_packet() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => break,
+            // A header that promises more than there is; what is missing is said below.
+            Err(SymphoniaError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => break,
+            Err(error) => return Err(damaged(error.to_string())),
+        };
+        if packet.track_id != track_id {
+            continue;
+        }
+        let decoded = decoder
+            .decode(&packet)
+            .map_err(|error| damaged(error.to_string()))?;
+        let (rate, count) = (decoded.spec().rate(), decoded.spec().channels().count());
+        if channels.is_empty() {
+            if !RATES_HZ.contains(&rate) {
+                let expected = format!("{} to {}", RATES_HZ.start(), RATES_HZ.end());
+                return Err(unfit(format!("a rate of {rate} Hz"), expected));
+            }
+            if !(1..=MAX_CHANNELS).contains(&count) {
+                return Err(unfit(format!("{count} channels"), format!("1 to {MAX_CHANNELS}")));
+            }
+            rate_hz = rate;
+            channels.resize(count, Vec::new());
+        } else if (rate, count) != (rate_hz, channels.len()) {
+            return Err(damaged("its rate or number of channels changes midway".into()));
+        }
+        decoded.copy_to_vecs_planar(&mut packet_channels);
+        for (channel, packet) in channels.iter_mut().zip(&packet_channels) {
+            channel.extend_from_slice(packet);
+        }
+        if channels[0].len() as f64 > MAX_SECONDS * f64::from(rate_hz) {
+            return Err(unfit(
+                format!("more than {MAX_SECONDS} seconds of audio"),
+                "one note, shorter than that".into(),
+            ));
+        }
+    }
+    let frames = channels.first().map_or(0, Vec::len);
+    if let Some(promised) = promised_frames.filter(|promised| *promised > frames as u64) {
+        return Err(damaged(format!(
+            "it ends after {frames} of the {promised} samples that its header promises"
+        )));
+    }
+    if frames == 0 {
+        return Err(unfit("no samples".into(), "at least one".into()));
+    }
+    if channels.iter().flatten().any(|sample| !sample.is_finite()) {
+        return Err(damaged("it holds a sample that is not a number".into()));
+    }
+    Ok((channels, rate_hz))
+}
+
+fn to_mono(mut channels: Vec<Vec<f32>>) -> (Vec<f32>, ChannelUse) {
+    if channels.len() == 1 {
+        return (channels.swap_remove(0), ChannelUse::Only);
+    }
+    let scale = 1.0 / channels.len() as f32;
+    let mean: Vec<f32> = (0..channels[0].len())
+        .map(|i| scale * channels.iter().map(|channel| channel[i]).sum::<f32>())
+        .collect();
+    let power = |samples: &[f32]| samples.iter().map(|s| f64::from(*s) * f64::from(*s)).sum::<f64>();
+    let powers: Vec<f64> = channels.iter().map(|channel| power(channel)).collect();
+    // Channels that agree have a mean as loud as they are; a silent channel beside a loud one counts as a loss too.
+    let loss_db = 10.0 * (powers.iter().copied().fold(0.0, f64::max) / power(&mean).max(1e-30)).log10();
+    if loss_db <= COMB_DB {
+        return (mean, ChannelUse::Mean);
+    }
+    let index = (0..powers.len())
+        .max_by(|a, b| powers[*a].total_cmp(&powers[*b]))
+        .unwrap_or(0);
+    (
+        channels.swap_remove(index),
+        ChannelUse::Loudest { index, loss_db },
+    )
+}
+
+/// Resamples a whole clip with a linear-phase filter; the first sample stays the first.
+fn resample(samples: Vec<f32>, from_hz: u32, to_hz: u32) -> Vec<f32> {
+    if from_hz == to_hz {
+        return samples;
+    }
+    let frames = samples.len();
+    let whole = || -> Option<Vec<f32>> {
+        let mut resampler = Fft::<f32>::new_custom(
+            from_hz as usize,
+            to_hz as usize,
+            RESAMPLER_CHUNK,
+            1,
+            1,
+            WindowFunction::BlackmanHarris2,
+            FixedSync::Both,
+        )
+        .ok()?;
+        let input = SequentialSlice::new(&samples, 1, frames).ok()?;
+        Some(resampler.process_all(&input, frames, None).ok()?.take_data())
+    };
+    whole().expect("rates and channels were checked, and the buffer is as long as it says")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hound::{SampleFormat, WavSpec, WavWriter};
+    use proptest::prelude::*;
+
+    fn write_wav(rate: u32, bits: u16, format: SampleFormat, channels: &[Vec<f32>]) -> Vec<u8> {
+        let spec = WavSpec {
+            channels: channels.len() as u16,
+            sample_rate: rate,
+            bits_per_sample: bits,
+            sample_format: format,
+        };
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let mut writer = WavWriter::new(&mut bytes, spec).unwrap();
+        for i in 0..channels[0].len() {
+            for channel in channels {
+                match format {
+                    SampleFormat::Float => writer.write_sample(channel[i]).unwrap(),
+                    SampleFormat::Int => {
+                        let full = (1_i64 << (bits - 1)) as f32;
+                        writer.write_sample((channel[i] * (full - 1.0)) as i32).unwrap();
+                    }
+                }
+            }
+        }
+        writer.finalize().unwrap();
+        bytes.into_inner()
+    }
+
+    fn read_bytes(bytes: &[u8], rate: u32) -> Result<Recording, AudioFileError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in.wav");
+        std::fs::write(&path, bytes).unwrap();
+        read(&path, rate)
+    }
+
+    fn sine(hz: f64, rate: u32, seconds: f64) -> Vec<f32> {
+        (0..(seconds * f64::from(rate)) as usize)
+            .map(|i| (0.5 * (std::f64::consts::TAU * hz * i as f64 / f64::from(rate)).sin()) as f32)
+            .collect()
+    }
+
+    #[test]
+    fn every_depth_and_rate_gives_the_same_tone_at_48_khz() {
+        let wanted = sine(997.0, 48_000, 0.4);
+        for (bits, format) in [
+            (8, SampleFormat::Int),
+            (16, SampleFormat::Int),
+            (24, SampleFormat::Int),
+            (32, SampleFormat::Int),
+            (32, SampleFormat::Float),
+        ] {
+            for rate in [8_000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000] {
+                let bytes = write_wav(rate, bits, format, &[sine(997.0, rate, 0.4)]);
+                let recording = read_bytes(&bytes, 48_000).unwrap();
+                assert!(
+                    recording.samples.len().abs_diff(wanted.len()) <= 8,
+                    "{bits} {rate}"
+                );
+                let tolerance = if bits == 8 { 0.01 } else { 1e-3 };
+                let worst = recording.samples[4800..14_000]
+                    .iter()
+                    .zip(&wanted[4800..])
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0, f32::max);
+                assert!(worst < tolerance, "{bits} bits at {rate} Hz: {worst}");
+            }
+        }
+    }
+
+    #[test]
+    fn channels_that_agree_are_averaged_and_channels_that_cancel_are_not() {
+        let left = sine(440.0, 48_000, 0.2);
+        let right: Vec<f32> = left.iter().map(|s| -0.9 * s).collect();
+        let agree = write_wav(48_000, 32, SampleFormat::Float, &[left.clone(), left.clone()]);
+        assert_eq!(read_bytes(&agree, 48_000).unwrap().channel, ChannelUse::Mean);
+        let cancel = write_wav(48_000, 32, SampleFormat::Float, &[right, left.clone()]);
+        let recording = read_bytes(&cancel, 48_000).unwrap();
+        assert!(
+            matches!(recording.channel, ChannelUse::Loudest { index: 1, .. }),
+            "{:?}",
+            recording.channel
+        );
+        assert_eq!(recording.samples, left);
+    }
+
+    #[test]
+    fn a_text_file_is_refused_in_one_sentence() {
+        let message = read_bytes(b"this is a letter", 48_000).unwrap_err().to_string();
+        assert!(message.contains("in.wav") && !message.contains('\n'), "{message}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_truncated_wav_is_refused(cut in 0.0_f64..0.999) {
+            let bytes = write_wav(44_100, 16, SampleFormat::Int, &[sine(440.0, 44_100, 0.1), sine(440.0, 44_100, 0.1)]);
+            let kept = (cut * bytes.len() as f64) as usize;
+            prop_assert!(read_bytes(&bytes[..kept], 48_000).is_err());
+        }
+
+        #[test]
+        fn garbage_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..4000)) {
+            prop_assert!(read_bytes(&bytes, 48_000).is_err());
+        }
+
+        #[test]
+        fn a_changed_header_never_panics(place in 0_usize..48, byte in any::<u8>()) {
+            let mut bytes = write_wav(44_100, 24, SampleFormat::Int, &[sine(440.0, 44_100, 0.05)]);
+            bytes[place] = byte;
+            if let Ok(recording) = read_bytes(&bytes, 48_000) {
+                prop_assert!(recording.samples.iter().all(|s| s.is_finite()));
+            }
+        }
+    }
+}

@@ -1,0 +1,827 @@
+//! A model: a folder with a manifest and two graphs, loaded, checked and ready to encode and decode.
+//!
+//! Loading reads files and runs each graph once: background threads only. A loaded [`Model`] is shared by all
+//! threads; each worker takes a [`Decoder`] of its own from it, and the weights stay one copy.
+//! A bad model is an error that names the file and field, what was found and what was expected.
+
+pub mod graph;
+pub mod manifest;
+mod weights;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use betwixt_audio::partials::{PartialsLayout, PartialsSynth};
+use ort::session::Session;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+
+use crate::decoder::partials::{PartialsDecoder, StatePort};
+use crate::decoder::{Decoder, DecoderFormat};
+use crate::encoder::Encoder;
+use crate::runtime::provider::{self, DeviceChoice, Provider, ProviderReport};
+use crate::runtime::{Runtime, RuntimeError};
+use graph::{Dim, GraphFile, Port, Tensors, check_ports, shape_of};
+use manifest::{Driver, Manifest, ManifestError, PartialsTable, PitchInput};
+
+/// The manifest's file name.
+pub const MANIFEST_NAME: &str = "model.toml";
+/// A manifest is never larger.
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+/// Chunks in the run that providers are tried with.
+const TRIAL_CHUNKS: usize = 8;
+
+/// Names a model's contents: two models with one id render the same samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ModelId(pub u64);
+
+/// A loaded model.
+pub struct Model {
+    manifest: Manifest,
+    folder: PathBuf,
+    id: ModelId,
+    runtime: &'static Runtime,
+    encoder: GraphFile,
+    decoder: GraphFile,
+    states: Vec<StatePort>,
+    synth: Arc<PartialsSynth>,
+    providers: ProviderReport,
+    /// The sessions that the graphs were checked with, for whoever comes first.
+    checked: Mutex<Checked>,
+}
+
+struct Checked {
+    encoder: Option<Session>,
+    decoder: Option<Session>,
+}
+
+/// What is wrong with a model.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// There is no ONNX Runtime to run it with.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// A file cannot be read.
+    #[error("{}: cannot be read: {source}", .file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The manifest is too large or no text.
+    #[error("{}: is {found}; expected a text of at most {} kB", .file.display(), MAX_MANIFEST_BYTES / 1024)]
+    NotAManifest {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        found: String,
+    },
+    /// The manifest is wrong.
+    #[error("{}: {source}", .file.display())]
+    Manifest {
+        /// The file.
+        file: PathBuf,
+        /// The field.
+        source: ManifestError,
+    },
+    /// A graph's file is another than the manifest means.
+    #[error("{}: its SHA-256 is {found}; field `{section}.sha256` of {MANIFEST_NAME} expects {expected}", .file.display())]
+    Checksum {
+        /// The file.
+        file: PathBuf,
+        /// The manifest's section.
+        section: &'static str,
+        /// The file's checksum.
+        found: String,
+        /// The manifest's.
+        expected: String,
+    },
+    /// A driver that this version does not have.
+    #[error("{}: field `decoder.driver` is \"{found}\"; this version of Betwixt plays \"partials\"", .file.display())]
+    Driver {
+        /// The manifest.
+        file: PathBuf,
+        /// The driver asked for.
+        found: &'static str,
+    },
+    /// The synthesis kernel cannot use the table of partials.
+    #[error("{}: section `partials`: {reason}", .file.display())]
+    Partials {
+        /// The manifest.
+        file: PathBuf,
+        /// What the kernel said.
+        reason: String,
+    },
+    /// ONNX Runtime refuses a graph.
+    #[error("{}: the graph cannot be loaded: {reason}", .file.display())]
+    Graph {
+        /// The file.
+        file: PathBuf,
+        /// What it said.
+        reason: String,
+    },
+    /// An input or output is not as the manifest says.
+    #[error("{}: {side} `{port}` is {found}; expected {expected}", .file.display())]
+    Port {
+        /// The file.
+        file: PathBuf,
+        /// "input" or "output".
+        side: &'static str,
+        /// Its name.
+        port: String,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// A graph loads, and fails when run.
+    #[error("{}: a trial run failed: {reason}", .file.display())]
+    Trial {
+        /// The file.
+        file: PathBuf,
+        /// What was wrong.
+        reason: String,
+    },
+}
+
+impl Model {
+    /// Loads and checks the model in `folder`, and chooses what computes it.
+    ///
+    /// # Errors
+    /// On the first thing that is wrong with the manifest, the graphs, or ONNX Runtime.
+    pub fn load(folder: &Path, device: DeviceChoice) -> Result<Arc<Self>, ModelError> {
+        let file = folder.join(MANIFEST_NAME);
+        let text = read_manifest(&file)?;
+        let manifest = Manifest::parse(&text).map_err(|source| ModelError::Manifest {
+            file: file.clone(),
+            source,
+        })?;
+        let Driver::Partials(table) = &manifest.driver else {
+            return Err(ModelError::Driver { file, found: "step" });
+        };
+        let layout = PartialsLayout {
+            slots: table.slots.clone(),
+            group_edges: table.group_edges.clone(),
+            noise_edges_hz: table.noise_edges_hz.clone(),
+            hop_samples: manifest.hop_samples,
+            sample_rate_hz: manifest.sample_rate_hz,
+        };
+        let synth = PartialsSynth::new(layout).map_err(|e| ModelError::Partials {
+            file,
+            reason: e.to_string(),
+        })?;
+
+        let runtime = Runtime::get()?;
+        let encoder = GraphFile::read(folder, "encoder", &manifest.encoder)?;
+        let decoder = GraphFile::read(folder, "decoder", &manifest.decoder)?;
+        let encoder_session = check_encoder(runtime, folder, &encoder, &manifest)?;
+        let (mut decoder_session, states) = check_decoder(runtime, folder, &decoder, &manifest, table)?;
+        let trial = decoder_trial(&manifest, &states, TRIAL_CHUNKS * manifest.chunk_frames);
+        let providers =
+            provider::choose(runtime, &decoder, device, &mut decoder_session, &trial).map_err(|error| {
+                ModelError::Trial {
+                    file: folder.join(decoder.name()),
+                    reason: error.message().to_string(),
+                }
+            })?;
+        let hash = Sha256::digest(text.as_bytes());
+        Ok(Arc::new(Self {
+            id: ModelId(u64::from_le_bytes(std::array::from_fn(|i| hash[i]))),
+            manifest,
+            folder: folder.to_path_buf(),
+            runtime,
+            encoder,
+            decoder,
+            states,
+            synth: Arc::new(synth),
+            checked: Mutex::new(Checked {
+                encoder: Some(encoder_session),
+                decoder: Some(decoder_session).filter(|_| providers.in_use == Provider::Cpu),
+            }),
+            providers,
+        }))
+    }
+
+    /// What the manifest says.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The folder that it was loaded from.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.manifest.name
+    }
+
+    /// Name and version: what a sound says it was encoded by.
+    pub fn tag(&self) -> String {
+        format!("{} {}", self.manifest.name, self.manifest.version)
+    }
+
+    /// Names its contents.
+    pub fn id(&self) -> ModelId {
+        self.id
+    }
+
+    /// What computes its decoder, and why no other does.
+    pub fn providers(&self) -> &ProviderReport {
+        &self.providers
+    }
+
+    /// The sizes that its decoder works in.
+    pub fn format(&self) -> DecoderFormat {
+        let m = &self.manifest;
+        DecoderFormat {
+            sample_rate_hz: m.sample_rate_hz,
+            hop_samples: m.hop_samples,
+            chunk_samples: m.hop_samples * m.chunk_frames,
+            dims: m.dims,
+        }
+    }
+
+    /// Decoder frames in one embedding frame.
+    pub fn frames_per_embedding_frame(&self) -> usize {
+        self.manifest.embedding_hop_samples / self.manifest.hop_samples
+    }
+
+    /// A decoder for one worker.
+    ///
+    /// # Errors
+    /// If the provider in use refuses another session.
+    pub fn decoder(&self) -> Result<Box<dyn Decoder>, ModelError> {
+        let taken = self.checked.lock().decoder.take();
+        let session = match taken {
+            Some(session) => session,
+            None => self.session(&self.decoder, self.providers.in_use)?,
+        };
+        Ok(Box::new(PartialsDecoder::new(
+            session,
+            self.decoder.name(),
+            Arc::clone(&self.synth),
+            self.format(),
+            self.manifest.pitch == PitchInput::Conditioned,
+            self.states.clone(),
+        )))
+    }
+
+    /// An encoder. It always computes on the CPU, so that a sound does not depend on the device.
+    ///
+    /// # Errors
+    /// If ONNX Runtime refuses another session.
+    pub fn encoder(&self) -> Result<Encoder, ModelError> {
+        let taken = self.checked.lock().encoder.take();
+        let session = match taken {
+            Some(session) => session,
+            None => self.session(&self.encoder, Provider::Cpu)?,
+        };
+        Ok(Encoder::new(session, self.encoder.name(), &self.manifest))
+    }
+
+    fn session(&self, graph: &GraphFile, provider: Provider) -> Result<Session, ModelError> {
+        provider::session(self.runtime, graph, provider).map_err(|reason| ModelError::Graph {
+            file: self.folder.join(graph.name()),
+            reason,
+        })
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("folder", &self.folder)
+            .field("id", &self.id)
+            .field("providers", &self.providers)
+            .finish_non_exhaustive()
+    }
+}
+
+fn read_manifest(file: &Path) -> Result<String, ModelError> {
+    let read = |source| ModelError::Read {
+        file: file.into(),
+        source,
+    };
+    let size = std::fs::metadata(file).map_err(read)?.len();
+    if size > MAX_MANIFEST_BYTES {
+        return Err(ModelError::NotAManifest {
+            file: file.into(),
+            found: format!("{} kB", size / 1024),
+        });
+    }
+    let bytes = std::fs::read(file).map_err(read)?;
+    String::from_utf8(bytes).map_err(|_| ModelError::NotAManifest {
+        file: file.into(),
+        found: "no UTF-8".into(),
+    })
+}
+
+fn check_encoder(
+    runtime: &Runtime,
+    folder: &Path,
+    graph: &GraphFile,
+    manifest: &Manifest,
+) -> Result<Session, ModelError> {
+    let file = folder.join(graph.name());
+    let mut session =
+        provider::session(runtime, graph, Provider::Cpu).map_err(|reason| ModelError::Graph {
+            file: file.clone(),
+            reason,
+        })?;
+    let conditioned = manifest.pitch == PitchInput::Conditioned;
+    let mut inputs = vec![Port::new("audio", &[Dim::Free("B"), Dim::Free("samples")])];
+    if conditioned {
+        inputs.push(Port::new("pitch", &[Dim::Free("B")]));
+    }
+    let output = Port::new(
+        "embedding",
+        &[Dim::Free("B"), Dim::Free("frames"), Dim::Fixed(manifest.dims)],
+    );
+    check_ports(&file, "input", session.inputs(), &inputs)?;
+    check_ports(&file, "output", session.outputs(), &[output])?;
+
+    // An odd length: the last, partly filled frame counts.
+    let samples = 3 * manifest.embedding_hop_samples + 1;
+    let mut trial = Tensors::default();
+    let tone = (0..samples).map(|i| 0.1 * (i as f32 * 0.05).sin()).collect();
+    trial.push("audio", &[1, samples], tone);
+    if conditioned {
+        trial.push("pitch", &[1], vec![60.0]);
+    }
+    try_run(
+        &file,
+        &mut session,
+        &trial,
+        &[("embedding", &[1, 4, manifest.dims])],
+    )?;
+    Ok(session)
+}
+
+fn check_decoder(
+    runtime: &Runtime,
+    folder: &Path,
+    graph: &GraphFile,
+    manifest: &Manifest,
+    table: &PartialsTable,
+) -> Result<(Session, Vec<StatePort>), ModelError> {
+    let file = folder.join(graph.name());
+    let mut session =
+        provider::session(runtime, graph, Provider::Cpu).map_err(|reason| ModelError::Graph {
+            file: file.clone(),
+            reason,
+        })?;
+    let states = states(&file, &session)?;
+    let frames = [Dim::Free("B"), Dim::Free("F")];
+    let rows = |columns| [Dim::Free("B"), Dim::Free("F"), Dim::Fixed(columns)];
+    let mut inputs = vec![Port::new("embedding", &rows(manifest.dims))];
+    if manifest.pitch == PitchInput::Conditioned {
+        inputs.push(Port::new("pitch", &frames));
+    }
+    let mut outputs = vec![
+        Port::new("amplitude_db", &rows(table.amplitude_columns())),
+        Port::new("deviation", &rows(table.slots.len())),
+        Port::new("cents", &frames),
+        Port::new("noise_db", &rows(table.noise_bands())),
+    ];
+    for state in &states {
+        let shape: Vec<_> = std::iter::once(Dim::Free("B"))
+            .chain(state.shape.iter().map(|size| Dim::Fixed(*size)))
+            .collect();
+        inputs.push(Port::new(&state.input, &shape));
+        outputs.push(Port::new(&state.output, &shape));
+    }
+    check_ports(&file, "input", session.inputs(), &inputs)?;
+    check_ports(&file, "output", session.outputs(), &outputs)?;
+
+    // Three frames: the smallest first run, and a length that is in no graph by accident.
+    let trial = decoder_trial(manifest, &states, 3);
+    let mut expected: Vec<(&str, Vec<usize>)> = vec![
+        ("amplitude_db", vec![1, 3, table.amplitude_columns()]),
+        ("deviation", vec![1, 3, table.slots.len()]),
+        ("cents", vec![1, 3]),
+        ("noise_db", vec![1, 3, table.noise_bands()]),
+    ];
+    expected.extend(
+        states
+            .iter()
+            .map(|s| (s.output.as_str(), [&[1], s.shape.as_slice()].concat())),
+    );
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(name, shape)| (*name, shape.as_slice()))
+        .collect();
+    try_run(&file, &mut session, &trial, &expected)?;
+    Ok((session, states))
+}
+
+/// The decoder's states: inputs `state.0`, `state.1`, … whose shape is fixed but for the batch.
+fn states(file: &Path, session: &Session) -> Result<Vec<StatePort>, ModelError> {
+    let count = session
+        .inputs()
+        .iter()
+        .filter(|outlet| outlet.name().starts_with("state."))
+        .count();
+    (0..count)
+        .map(|index| {
+            let input = format!("state.{index}");
+            let wrong = |found: String| ModelError::Port {
+                file: file.into(),
+                side: "input",
+                port: input.clone(),
+                found,
+                expected: "f32 [B, …] with every size but the batch's fixed".into(),
+            };
+            let outlet = session
+                .inputs()
+                .iter()
+                .find(|outlet| outlet.name() == input)
+                .ok_or_else(|| {
+                    wrong(format!(
+                        "missing (the states are numbered from 0 to {})",
+                        count - 1
+                    ))
+                })?;
+            let shape = shape_of(outlet).ok_or_else(|| wrong("no tensor".into()))?;
+            let fixed: Option<Vec<usize>> = shape.iter().skip(1).map(|d| usize::try_from(*d).ok()).collect();
+            let fixed = fixed
+                .filter(|sizes| !shape.is_empty() && sizes.iter().all(|size| (1..=1 << 16).contains(size)))
+                .filter(|sizes| {
+                    sizes
+                        .iter()
+                        .try_fold(1_usize, |n, s| n.checked_mul(*s))
+                        .is_some_and(|n| n <= 1 << 24)
+                })
+                .ok_or_else(|| wrong(format!("{shape:?}")))?;
+            Ok(StatePort {
+                output: format!("{input}.next"),
+                input,
+                shape: fixed,
+            })
+        })
+        .collect()
+}
+
+/// Inputs of a typical decoder run: an embedding that moves, from the start of a note.
+fn decoder_trial(manifest: &Manifest, states: &[StatePort], frames: usize) -> Tensors {
+    let mut trial = Tensors::default();
+    let embedding = (0..frames * manifest.dims)
+        .map(|i| 0.7 * (i as f32 * 0.37).sin())
+        .collect();
+    trial.push("embedding", &[1, frames, manifest.dims], embedding);
+    if manifest.pitch == PitchInput::Conditioned {
+        trial.push("pitch", &[1, frames], vec![60.0; frames]);
+    }
+    for state in states {
+        trial.push(
+            &state.input,
+            &[&[1], state.shape.as_slice()].concat(),
+            vec![0.0; state.len()],
+        );
+    }
+    trial
+}
+
+fn try_run(
+    file: &Path,
+    session: &mut Session,
+    trial: &Tensors,
+    expected: &[(&str, &[usize])],
+) -> Result<(), ModelError> {
+    let failed = |reason: String| ModelError::Trial {
+        file: file.into(),
+        reason,
+    };
+    let outputs = trial
+        .run(session)
+        .map_err(|error| failed(crate::runtime::one_line(error.message())))?;
+    for (name, shape) in expected {
+        let Some((_, found, values)) = outputs.iter().find(|(n, ..)| n == name) else {
+            return Err(failed(format!("it gave no `{name}`")));
+        };
+        if found != *shape {
+            return Err(ModelError::Port {
+                file: file.into(),
+                side: "output",
+                port: (*name).to_string(),
+                found: format!("{found:?} in a trial run"),
+                expected: format!("{shape:?}"),
+            });
+        }
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(failed(format!("`{name}` holds a value that is not finite")));
+        }
+    }
+    Ok(())
+}
+
+/// The shipped model on the CPU, loaded once for all tests.
+#[cfg(test)]
+pub(crate) fn shipped() -> Arc<Model> {
+    static SHIPPED: std::sync::OnceLock<Arc<Model>> = std::sync::OnceLock::new();
+    let load =
+        || Model::load(&tests::shipped_folder(), DeviceChoice::Cpu).unwrap_or_else(|error| panic!("{error}"));
+    Arc::clone(SHIPPED.get_or_init(load))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decoder::{Conditioning, NoteStart, Run, Snapshot};
+    use std::sync::atomic::AtomicBool;
+
+    pub(super) fn shipped_folder() -> PathBuf {
+        crate::resources::Resources::find()
+            .and_then(|found| found.model("spectral"))
+            .unwrap_or_else(|error| panic!("{error}; `cargo xtask test` puts it in place"))
+    }
+
+    /// A copy of the shipped model whose manifest was edited.
+    fn edited(edit: impl Fn(&str) -> String) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [MANIFEST_NAME, "encoder.onnx", "decoder.onnx"] {
+            std::fs::copy(shipped_folder().join(name), folder.path().join(name)).unwrap();
+        }
+        let manifest = folder.path().join(MANIFEST_NAME);
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        let changed = edit(&text);
+        assert_ne!(changed, text);
+        std::fs::write(&manifest, changed).unwrap();
+        folder
+    }
+
+    fn refusal(folder: &Path) -> String {
+        let message = Model::load(folder, DeviceChoice::Cpu).unwrap_err().to_string();
+        assert!(!message.contains('\n'), "{message}");
+        message
+    }
+
+    /// An embedding that wanders, the same for every reader.
+    struct Wandering;
+
+    impl Conditioning for Wandering {
+        fn read(&self, first_frame: usize, embedding: &mut [f32], pitch: &mut [f32]) {
+            let dims = embedding.len() / pitch.len();
+            for (i, value) in embedding.iter_mut().enumerate() {
+                let (frame, dim) = ((first_frame + i / dims) as f32, (i % dims) as f32);
+                *value = 0.8 * (frame * 0.05 + dim).sin();
+            }
+            pitch.fill(57.0);
+        }
+    }
+
+    fn begin(decoder: &dyn Decoder) -> Snapshot {
+        decoder.begin(NoteStart {
+            seed: 5,
+            pitch: 57.0,
+            temperature: 1.0,
+        })
+    }
+
+    /// Renders the next runs of a note, of these lengths in chunks.
+    fn render(decoder: &mut dyn Decoder, note: &mut Snapshot, runs: &[usize]) -> Vec<f32> {
+        let mut rendered = Vec::new();
+        for chunks in runs {
+            let mut samples = vec![0.0; chunks * decoder.format().chunk_samples];
+            let run = Run {
+                note,
+                conditioning: &Wandering,
+                samples: &mut samples,
+            };
+            decoder.render(&mut [run], &AtomicBool::new(false)).unwrap();
+            rendered.extend(samples);
+        }
+        rendered
+    }
+
+    fn render_from_start(decoder: &mut dyn Decoder, runs: &[usize]) -> Vec<f32> {
+        let mut note = begin(decoder);
+        render(decoder, &mut note, runs)
+    }
+
+    fn farthest(a: &[f32], b: &[f32]) -> f32 {
+        assert_eq!(a.len(), b.len());
+        a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn a_note_sounds_and_does_not_depend_on_how_it_is_cut_into_runs() {
+        let mut decoder = shipped().decoder().unwrap();
+        let whole = render_from_start(&mut *decoder, &[32]);
+        assert!(whole.iter().any(|sample| sample.abs() > 1e-3));
+        for runs in [vec![1; 32], vec![1, 1, 2, 4, 8, 16], vec![3, 29]] {
+            let cut = render_from_start(&mut *decoder, &runs);
+            assert!(
+                farthest(&whole, &cut) < 1e-4,
+                "{runs:?}: {}",
+                farthest(&whole, &cut)
+            );
+        }
+    }
+
+    #[test]
+    fn two_decoders_give_the_same_bits_and_share_a_note() {
+        let model = shipped();
+        let (mut one, mut two) = (model.decoder().unwrap(), model.decoder().unwrap());
+        let runs = [1, 1, 2, 4, 8];
+        let whole = render_from_start(&mut *one, &runs);
+        assert_eq!(render_from_start(&mut *two, &runs), whole);
+        let mut note = begin(&*one);
+        let mut handed_over = render(&mut *one, &mut note, &runs[..2]);
+        handed_over.extend(render(&mut *two, &mut note, &runs[2..]));
+        assert_eq!(handed_over, whole);
+    }
+
+    #[test]
+    fn rendering_goes_on_from_a_snapshot_as_if_nothing_had_happened() {
+        let mut decoder = shipped().decoder().unwrap();
+        let mut note = begin(&*decoder);
+        render(&mut *decoder, &mut note, &[1, 2]);
+        let mut snapshot = note.clone();
+        let went_on = render(&mut *decoder, &mut note, &[1, 4]);
+        assert_eq!(render(&mut *decoder, &mut snapshot, &[1, 4]), went_on);
+    }
+
+    #[test]
+    fn the_notes_of_a_batch_are_what_they_are_alone() {
+        let mut decoder = shipped().decoder().unwrap();
+        let chunk = decoder.format().chunk_samples;
+        let (mut first, mut second) = (begin(&*decoder), begin(&*decoder));
+        let ahead = render(&mut *decoder, &mut second, &[2]);
+        let (mut a, mut b) = (vec![0.0; 2 * chunk], vec![0.0; chunk]);
+        let runs = &mut [
+            Run {
+                note: &mut first,
+                conditioning: &Wandering,
+                samples: &mut a,
+            },
+            Run {
+                note: &mut second,
+                conditioning: &Wandering,
+                samples: &mut b,
+            },
+        ];
+        decoder.render(runs, &AtomicBool::new(false)).unwrap();
+        assert_eq!(a, ahead);
+        let mut alone = begin(&*decoder);
+        assert_eq!(render(&mut *decoder, &mut alone, &[2, 1])[2 * chunk..], b);
+    }
+
+    #[test]
+    fn a_session_with_shared_weights_computes_what_one_without_does() {
+        let model = shipped();
+        let trial = decoder_trial(&model.manifest, &model.states, 7);
+        let mut shared = model.session(&model.decoder, Provider::Cpu).unwrap();
+        let mut plain = ort::session::Session::builder(model.runtime.environment())
+            .unwrap()
+            .with_intra_threads(1)
+            .unwrap()
+            .commit_from_memory(model.decoder.bytes())
+            .unwrap();
+        let (shared, plain) = (trial.run(&mut shared).unwrap(), trial.run(&mut plain).unwrap());
+        let (output, distance) = plain.farthest(&shared).unwrap();
+        assert!(distance < 1e-5, "{output}: {distance}");
+    }
+
+    #[test]
+    fn a_run_that_is_no_whole_number_of_chunks_and_a_foreign_note_are_refused() {
+        let mut decoder = shipped().decoder().unwrap();
+        let (mut note, mut samples) = (begin(&*decoder), vec![0.0; 1000]);
+        let run = Run {
+            note: &mut note,
+            conditioning: &Wandering,
+            samples: &mut samples,
+        };
+        let error = decoder.render(&mut [run], &AtomicBool::new(false)).unwrap_err();
+        assert!(error.to_string().contains("1000"), "{error}");
+        let (mut foreign, mut samples) = (Snapshot::new(3_u8), vec![0.0; 1024]);
+        let run = Run {
+            note: &mut foreign,
+            conditioning: &Wandering,
+            samples: &mut samples,
+        };
+        assert!(decoder.render(&mut [run], &AtomicBool::new(false)).is_err());
+    }
+
+    #[test]
+    fn a_cancelled_run_stops() {
+        let mut decoder = shipped().decoder().unwrap();
+        let (mut note, mut samples) = (begin(&*decoder), vec![0.0; 1024]);
+        let run = Run {
+            note: &mut note,
+            conditioning: &Wandering,
+            samples: &mut samples,
+        };
+        let error = decoder.render(&mut [run], &AtomicBool::new(true)).unwrap_err();
+        assert!(matches!(error, crate::decoder::DecodeError::Cancelled), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_checksum_names_file_and_field() {
+        let folder = edited(|text| text.to_string() + "\n");
+        std::fs::write(folder.path().join("decoder.onnx"), "changed").unwrap();
+        let message = refusal(folder.path());
+        assert!(
+            message.contains("decoder.onnx") && message.contains("`decoder.sha256`"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_graph_of_another_shape_names_the_output_and_both_shapes() {
+        let folder = edited(|text| text.replace("dims = 16", "dims = 12"));
+        let message = refusal(folder.path());
+        assert!(
+            message.contains("encoder.onnx: output `embedding` is f32 [any, any, 16]"),
+            "{message}"
+        );
+        assert!(message.contains("expected f32 [B, frames, 12]"), "{message}");
+        let folder = edited(|text| text.replace("[0.5, ", "[").replace("slots = [0.5", "slots = ["));
+        let message = refusal(folder.path());
+        assert!(
+            message.contains("decoder.onnx: output `amplitude_db`") && message.contains("112"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn an_encoder_in_the_decoders_place_is_told_apart() {
+        let folder = edited(|text| {
+            let encoder = text
+                .split("sha256 = \"")
+                .nth(1)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap()
+                .to_string();
+            let decoder = text
+                .split("sha256 = \"")
+                .nth(2)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap()
+                .to_string();
+            text.replace(&decoder, &encoder)
+                .replace("\"decoder.onnx\"", "\"encoder.onnx\"")
+        });
+        let message = refusal(folder.path());
+        assert!(
+            message.contains("input `embedding` is missing (there are: audio, pitch)"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_graph_is_refused_even_if_its_checksum_fits() {
+        let garbage = b"no graph at all".repeat(100);
+        let sum: String = Sha256::digest(&garbage)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let folder = edited(|text| {
+            let decoder = text
+                .split("sha256 = \"")
+                .nth(2)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap()
+                .to_string();
+            text.replace(&decoder, &sum)
+        });
+        std::fs::write(folder.path().join("decoder.onnx"), garbage).unwrap();
+        let message = refusal(folder.path());
+        assert!(
+            message.contains("decoder.onnx: the graph cannot be loaded"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_missing_folder_manifest_or_graph_is_named() {
+        assert!(refusal(Path::new("/nowhere")).contains("/nowhere/model.toml: cannot be read"));
+        let folder = edited(|text| text.replace("\"encoder.onnx\"", "\"other.onnx\""));
+        assert!(refusal(folder.path()).contains("other.onnx: cannot be read"));
+    }
+
+    #[test]
+    fn every_provider_that_is_not_in_use_has_a_reason() {
+        let model = Model::load(&shipped_folder(), DeviceChoice::Auto).unwrap();
+        let report = model.providers();
+        for provider in Provider::ACCELERATORS {
+            let refused = report
+                .refusals
+                .iter()
+                .find(|refusal| refusal.provider == provider);
+            assert!(
+                report.in_use == provider || refused.is_some_and(|r| !r.reason.is_empty()),
+                "{report:?}"
+            );
+        }
+    }
+}

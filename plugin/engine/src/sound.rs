@@ -1,0 +1,425 @@
+//! A sound: what sits in a corner. An embedding with what is known of it, and no audio.
+//!
+//! Plain data, shared as `Arc<Sound>` by every thread but the audio thread. A `.sound` file is
+//! `BETWIXT SOUND\n`, version (u32), length of the header (u32), the header (JSON), the embedding (f32), and the
+//! CRC-32 of all before it; numbers are little-endian. A plugin's state carries the same bytes.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::embedding::{Embedding, LoopRegion};
+use crate::wav::{keep, temporary_beside};
+
+/// The version that is written. Older ones are read, newer ones refused.
+pub const SOUND_VERSION: u32 = 1;
+/// The extension of a sound's file.
+pub const SOUND_EXTENSION: &str = "sound";
+
+const MAGIC: &[u8] = b"BETWIXT SOUND\n";
+const MAX_BYTES: u64 = 64 << 20;
+const MAX_DIMS: usize = 1024;
+const MAX_TEXT_CHARS: usize = 4096;
+
+/// What sits in a corner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sound {
+    /// What the user calls it.
+    pub name: String,
+    /// Family of instruments ("flute", "bass"), empty if not known.
+    pub family: String,
+    /// Words to search by.
+    pub tags: Vec<String>,
+    /// Licence of the sound, empty if not known.
+    pub licence: String,
+    /// Where the recording came from, empty if not known.
+    pub source: String,
+    /// Name and version of the model that encoded it: an embedding means nothing to another.
+    pub model: String,
+    /// The pitch that it was recorded at, as a MIDI note number.
+    pub pitch: f32,
+    /// The gain that brought the recording to the model's level.
+    pub gain_db: f32,
+    /// The embedding frames that a held note swings between; none for a sound that ends by itself.
+    pub loop_region: Option<LoopRegion>,
+    /// How it unfolds.
+    pub embedding: Embedding,
+}
+
+/// Names a sound's contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SoundId(pub u64);
+
+/// Why a sound could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum SoundError {
+    /// The system refused.
+    #[error("{}: cannot be {action}: {source}", .file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// "read" or "written".
+        action: &'static str,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// The file is no sound.
+    #[error("{}: {source}", .file.display())]
+    Content {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: SoundContentError,
+    },
+}
+
+/// What is wrong with the bytes of a sound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SoundContentError {
+    /// Other bytes altogether.
+    #[error("is no sound of Betwixt's")]
+    NotASound,
+    /// From a newer Betwixt.
+    #[error("is a sound of version {found}; this Betwixt reads up to {SOUND_VERSION}")]
+    Future {
+        /// Its version.
+        found: u32,
+    },
+    /// Cut off, or changed on its way.
+    #[error("is damaged: {reason}")]
+    Damaged {
+        /// What was found.
+        reason: String,
+    },
+    /// A field that makes no sense.
+    #[error("field `{field}` is {found}; expected {expected}")]
+    Field {
+        /// Its name.
+        field: &'static str,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: String,
+    },
+}
+
+/// The part of a sound that is text.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    name: String,
+    family: String,
+    tags: Vec<String>,
+    licence: String,
+    source: String,
+    model: String,
+    pitch: f32,
+    gain_db: f32,
+    #[serde(rename = "loop")]
+    loop_region: Option<LoopRegion>,
+    dims: usize,
+    frames: usize,
+}
+
+impl Sound {
+    /// The bytes of a `.sound` file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let header = Header {
+            name: self.name.clone(),
+            family: self.family.clone(),
+            tags: self.tags.clone(),
+            licence: self.licence.clone(),
+            source: self.source.clone(),
+            model: self.model.clone(),
+            pitch: self.pitch,
+            gain_db: self.gain_db,
+            loop_region: self.loop_region,
+            dims: self.embedding.dims(),
+            frames: self.embedding.frames(),
+        };
+        let header = serde_json::to_vec(&header).expect("text and finite numbers are always JSON");
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(SOUND_VERSION.to_le_bytes());
+        bytes.extend((header.len() as u32).to_le_bytes());
+        bytes.extend(header);
+        bytes.extend(
+            self.embedding
+                .values()
+                .iter()
+                .flat_map(|value| value.to_le_bytes()),
+        );
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        bytes
+    }
+
+    /// Reads the bytes of a `.sound` file: all of them, and nothing after.
+    ///
+    /// # Errors
+    /// If they are no sound, one of a newer version, damaged, or hold a field that makes no sense.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SoundContentError> {
+        let damaged = |reason: &str| SoundContentError::Damaged {
+            reason: reason.into(),
+        };
+        let rest = bytes.strip_prefix(MAGIC).ok_or(SoundContentError::NotASound)?;
+        let (version, rest) = u32_from(rest).ok_or_else(|| damaged("it ends in its first bytes"))?;
+        if version > SOUND_VERSION {
+            return Err(SoundContentError::Future { found: version });
+        }
+        let (checked, checksum) = bytes
+            .split_last_chunk()
+            .ok_or_else(|| damaged("it ends in its first bytes"))?;
+        if crc32fast::hash(checked) != u32::from_le_bytes(*checksum) {
+            return Err(damaged("its checksum does not fit, so it was cut off or changed"));
+        }
+        let (header_bytes, rest) = u32_from(rest).ok_or_else(|| damaged("it has no header"))?;
+        let (header, rest) = rest
+            .split_at_checked(header_bytes as usize)
+            .ok_or_else(|| damaged("its header is cut off"))?;
+        let values = rest
+            .get(..rest.len().saturating_sub(checksum.len()))
+            .unwrap_or_default();
+        let header: Header = serde_json::from_slice(header)
+            .map_err(|error| damaged(&format!("its header is no header ({error})")))?;
+        Self::from_parts(header, values)
+    }
+
+    fn from_parts(header: Header, values: &[u8]) -> Result<Self, SoundContentError> {
+        let field = |field, found: String, expected: &str| SoundContentError::Field {
+            field,
+            found,
+            expected: expected.into(),
+        };
+        if !(1..=MAX_DIMS).contains(&header.dims) {
+            return Err(field("dims", header.dims.to_string(), "1 to 1024"));
+        }
+        if header
+            .dims
+            .checked_mul(header.frames)
+            .and_then(|n| n.checked_mul(4))
+            != Some(values.len())
+        {
+            let found = format!(
+                "{} of {} dimensions, with {} bytes",
+                header.frames,
+                header.dims,
+                values.len()
+            );
+            return Err(field("frames", found, "as many as the embedding holds"));
+        }
+        if !(0.0..=127.0).contains(&header.pitch) {
+            return Err(field("pitch", header.pitch.to_string(), "0 to 127"));
+        }
+        if !(-200.0..=200.0).contains(&header.gain_db) {
+            return Err(field("gain_db", header.gain_db.to_string(), "-200 to 200"));
+        }
+        if let Some(region) = header.loop_region
+            && (region.start_frame >= region.end_frame || region.end_frame as usize >= header.frames)
+        {
+            let found = format!("{} to {}", region.start_frame, region.end_frame);
+            return Err(field(
+                "loop",
+                found,
+                &format!("rising, inside {} frames", header.frames),
+            ));
+        }
+        let texts = [
+            &header.name,
+            &header.family,
+            &header.licence,
+            &header.source,
+            &header.model,
+        ];
+        if texts
+            .into_iter()
+            .chain(&header.tags)
+            .any(|text| text.chars().count() > MAX_TEXT_CHARS)
+        {
+            return Err(field(
+                "name",
+                "a text that is too long".into(),
+                "at most 4096 characters",
+            ));
+        }
+        let values = values
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect();
+        let embedding = Embedding::new(header.dims, values)
+            .map_err(|error| field("embedding", error.to_string(), "numbers"))?;
+        Ok(Self {
+            name: header.name,
+            family: header.family,
+            tags: header.tags,
+            licence: header.licence,
+            source: header.source,
+            model: header.model,
+            pitch: header.pitch,
+            gain_db: header.gain_db,
+            loop_region: header.loop_region,
+            embedding,
+        })
+    }
+
+    /// Reads a `.sound` file.
+    ///
+    /// # Errors
+    /// If it cannot be read or is no sound; the message names the file.
+    pub fn read(file: &Path) -> Result<Self, SoundError> {
+        let failed = |source| SoundError::File {
+            file: file.into(),
+            action: "read",
+            source,
+        };
+        let content = |source| SoundError::Content {
+            file: file.into(),
+            source,
+        };
+        if std::fs::metadata(file).map_err(failed)?.len() > MAX_BYTES {
+            return Err(content(SoundContentError::NotASound));
+        }
+        let bytes = std::fs::read(file).map_err(failed)?;
+        Self::from_bytes(&bytes).map_err(content)
+    }
+
+    /// Writes a `.sound` file, whole or not at all.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn write(&self, file: &Path) -> Result<(), SoundError> {
+        let write = || {
+            let mut temporary = temporary_beside(file)?;
+            temporary.write_all(&self.to_bytes())?;
+            keep(temporary, file)
+        };
+        write().map_err(|source| SoundError::File {
+            file: file.into(),
+            action: "written",
+            source,
+        })
+    }
+
+    /// Names the contents: two sounds with one id sound the same.
+    pub fn id(&self) -> SoundId {
+        let hash = Sha256::digest(self.to_bytes());
+        SoundId(u64::from_le_bytes(std::array::from_fn(|i| hash[i])))
+    }
+
+    /// Length of the embedding at `embedding_hop_seconds` a frame.
+    pub fn seconds(&self, embedding_hop_seconds: f64) -> f64 {
+        self.embedding.frames() as f64 * embedding_hop_seconds
+    }
+}
+
+fn u32_from(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (first, rest) = bytes.split_first_chunk()?;
+    Some((u32::from_le_bytes(*first), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sound() -> Sound {
+        Sound {
+            name: "flute, low \u{266d}".into(),
+            family: "flute".into(),
+            tags: vec!["soft".into(), "breathy".into()],
+            licence: "MIT".into(),
+            source: "a recording".into(),
+            model: "spectral 1".into(),
+            pitch: 60.25,
+            gain_db: -3.5,
+            loop_region: Some(LoopRegion {
+                start_frame: 3,
+                end_frame: 9,
+            }),
+            embedding: Embedding::new(16, (0..160).map(|i| (i as f32).sin()).collect()).unwrap(),
+        }
+    }
+
+    /// The bytes with a checksum that fits again.
+    fn resealed(mut bytes: Vec<u8>) -> Vec<u8> {
+        bytes.truncate(bytes.len() - 4);
+        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_sound_comes_back_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sound");
+        sound().write(&path).unwrap();
+        assert_eq!(Sound::read(&path).unwrap(), sound());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(Sound::read(&path).unwrap().id(), sound().id());
+    }
+
+    #[test]
+    fn a_sound_of_a_newer_version_is_refused() {
+        let mut bytes = sound().to_bytes();
+        bytes[MAGIC.len()] = 2;
+        assert_eq!(
+            Sound::from_bytes(&resealed(bytes)),
+            Err(SoundContentError::Future { found: 2 })
+        );
+    }
+
+    #[test]
+    fn a_loop_outside_the_embedding_is_refused_by_name() {
+        let mut wrong = sound();
+        wrong.loop_region = Some(LoopRegion {
+            start_frame: 3,
+            end_frame: 10,
+        });
+        let message = Sound::from_bytes(&wrong.to_bytes()).unwrap_err().to_string();
+        assert!(
+            message.contains("`loop`") && message.contains("3 to 10"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn an_error_names_the_file() {
+        let message = Sound::read(Path::new("/nowhere/a.sound"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.starts_with("/nowhere/a.sound: cannot be read"),
+            "{message}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_truncated_sound_is_refused(cut in 0.0_f64..1.0) {
+            let bytes = sound().to_bytes();
+            prop_assert!(Sound::from_bytes(&bytes[..(cut * bytes.len() as f64) as usize]).is_err());
+        }
+
+        #[test]
+        fn a_changed_byte_is_noticed(place in any::<prop::sample::Index>(), change in 1_u8..=255) {
+            let mut bytes = sound().to_bytes();
+            let place = place.index(bytes.len());
+            bytes[place] ^= change;
+            prop_assert!(Sound::from_bytes(&bytes).is_err());
+        }
+
+        #[test]
+        fn a_changed_byte_under_a_fitting_checksum_never_panics(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut bytes = sound().to_bytes();
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+            let _ = Sound::from_bytes(&resealed(bytes));
+        }
+
+        #[test]
+        fn garbage_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000), with_magic in any::<bool>()) {
+            let bytes = if with_magic { [MAGIC, &bytes].concat() } else { bytes };
+            prop_assert!(Sound::from_bytes(&bytes).is_err());
+        }
+    }
+}
