@@ -1,1 +1,31 @@
-//! The plugin: parameters, state, exports.
+//! Betwixt as a plugin: what a host sees of the instrument. VST3 and CLAP, Audio Unit on macOS, standalone.
+//!
+//! # Threads
+//! - *audio*: `process` in [`plugin`] and what it calls: [`note_events`], [`load_meter`], reading [`params`].
+//! - *main*: everything else. A scan only reads the descriptor: no thread, file, model or ONNX Runtime.
+//!
+//! # Rooms
+//! - [`plugin`] the life of an instance, and its `process`
+//! - [`params`] the automated parameters; [`parameter_text`] how they are written and typed
+//! - [`note_events`] a host's notes and MIDI as the instrument's events
+//! - [`project`] what else an instance keeps; [`project_state`] its saved form, and what is refused
+//! - [`clap_entry`] the entry point that hosts load
+//! - [`controls`] what the window is given of it
+//! - [`load_meter`] how much of real time playing takes
+#![cfg_attr(rtsan, feature(sanitize))]
+
+pub mod clap_entry;
+mod controls;
+mod load_meter;
+mod note_events;
+mod parameter_text;
+pub mod params;
+pub mod plugin;
+pub mod project;
+pub mod project_state;
+
+pub use plugin::Betwixt;
+
+clap_wrapper::export_vst3!();
+#[cfg(target_os = "macos")]
+clap_wrapper::export_auv2!();
