@@ -56,15 +56,14 @@ pub fn ensure(packages: &[&str]) -> Result<()> {
         println!("System packages: all {} are installed.", packages.len());
         return Ok(());
     }
-    println!("System packages: installing {}.", missing.join(" "));
     let Some(right) = Right::of_this_user() else {
         bail!(
-            "{} Debian packages are missing and this user may not install them: type \
+            "Debian packages that this user may not install are missing: type \
              `sudo apt-get update && sudo apt-get install --no-install-recommends --yes {}` and start again",
-            missing.len(),
             missing.join(" ")
         );
     };
+    println!("System packages: installing {}.", missing.join(" "));
     let refused = || {
         format!(
             "Debian packages {} could not be installed by apt-get",

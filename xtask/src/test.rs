@@ -30,39 +30,80 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     })?;
 
     run.step("format", workspace.cargo().args(["fmt", "--all", "--check"]));
-    run.step(
-        "lints",
-        workspace.cargo().args([
-            "clippy",
-            "--release",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ]),
-    );
+    let mut clippy = workspace.cargo();
+    clippy.args(["clippy", "--release", "--workspace", "--all-targets"]);
+    run.step("lints", clippy.args(["--", "-D", "warnings"]));
     // The host tests load the bundle: it is made of this very source, or they do not run.
     run.prepare("bundle", || {
         bundle::build(workspace, Profile::Release, &bundle::PACKAGES)?;
         bundle::lay_out(workspace, Profile::Release)
     })?;
-    run.step(
-        "Rust tests",
-        workspace
-            .cargo()
-            .args(["test", "--release", "--workspace", "--no-fail-fast"]),
-    );
+    let mut tests = workspace.cargo();
+    tests.args(["test", "--release", "--workspace", "--no-fail-fast"]);
+    run.step("Rust tests", tests.env(BUNDLE_VARIABLE, workspace.bundled()));
+    run.step("interleavings (loom)", &mut interleavings(workspace));
+    match real_time(workspace) {
+        Some(mut storm) => run.step("note storm (RealtimeSanitizer)", &mut storm),
+        None => run.leave_out(
+            "note storm (RealtimeSanitizer)",
+            "there is no such sanitizer here",
+        ),
+    }
     for suite in PYTHON_SUITES {
-        let lock = workspace.root.join(suite.folder).join("requirements.lock");
-        let environment = run.prepare(suite.name, || {
-            PythonEnv::locked(workspace, suite.environment, &lock)
-        })?;
+        let folder = workspace.root.join(suite.folder);
+        let lock = folder.join("requirements.lock");
+        let set_up = format!("{}, set up", suite.name);
+        let environment = run.prepare(&set_up, || PythonEnv::locked(workspace, suite.environment, &lock))?;
         let mut pytest = Command::new(environment.python());
-        pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
-        run.step(suite.name, pytest.current_dir(workspace.root.join(suite.folder)));
+        pytest.args(["-m", "pytest", "-p", "no:cacheprovider"]);
+        pytest
+            .current_dir(folder)
+            .env(BUNDLE_VARIABLE, workspace.bundled());
+        run.step(suite.name, &mut pytest);
     }
     run.close()
+}
+
+/// Tells the host tests which bundle to load.
+const BUNDLE_VARIABLE: &str = "BETWIXT_BUNDLE";
+
+/// The audio crate's lock-free places under loom, which tries every interleaving of their threads.
+fn interleavings(workspace: &Workspace) -> Command {
+    let mut cargo = workspace.cargo();
+    cargo.args(["test", "--release", "--package", "betwixt-audio", "--lib", "loom"]);
+    // Other flags, another folder: sharing one would rebuild everything on each change between the two.
+    cargo
+        .env("RUSTFLAGS", "--cfg loom")
+        .env("CARGO_TARGET_DIR", workspace.target.join("loom"));
+    cargo
+}
+
+/// The real engine under a storm of notes, ended at the first allocation, lock or blocking system call on the
+/// audio thread. None where the toolchain carries no RealtimeSanitizer.
+fn real_time(workspace: &Workspace) -> Option<Command> {
+    let target = match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => "x86_64-unknown-linux-gnu",
+        ("linux", "aarch64") => "aarch64-unknown-linux-gnu",
+        ("macos", "aarch64") => "aarch64-apple-darwin",
+        _ => return None,
+    };
+    let mut cargo = workspace.cargo();
+    cargo.args([
+        "run",
+        "--release",
+        "--package",
+        "betwixt-tests",
+        "--bin",
+        "note-storm",
+        "--target",
+        target,
+    ]);
+    // The sanitizer's flag is an unstable one; the stable compiler carries its runtime all the same.
+    cargo
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "--cfg rtsan -Zsanitizer=realtime");
+    cargo.env("CARGO_TARGET_DIR", workspace.target.join("rtsan"));
+    Some(cargo)
 }
 
 /// Tests in Python: a folder with its own pinned packages.
@@ -119,6 +160,14 @@ impl Run {
         println!("== {name}: {outcome}, {}", time(start.elapsed()));
         self.rows
             .push(vec![name.to_owned(), outcome, time(start.elapsed())]);
+    }
+
+    /// Says why a step does not run here.
+    fn leave_out(&mut self, name: &str, why: &str) {
+        println!("\n== {name}: left out, {why}");
+        self.total.skipped += 1;
+        self.rows
+            .push(vec![name.to_owned(), "left out".to_owned(), String::new()]);
     }
 
     fn close(self) -> Result<()> {
