@@ -224,3 +224,120 @@ fn load_model(folder: Option<PathBuf>, device: DeviceChoice) -> Result<LoadedMod
         source: model as Arc<dyn DecoderSource>,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decoder::{DecodeError, Decoder, DecoderFormat, NoteStart, Run, Snapshot};
+    use crate::embedding::{Embedding, LoopRegion};
+    use crate::instance::Instance;
+    use crate::patch::Patch;
+    use crate::sound::Sound;
+    use betwixt_audio::event::{Event, EventKind, NoteAddress, NoteEnd};
+    use betwixt_audio::instrument::{Activity, Instrument};
+    use betwixt_audio::meters::Meters;
+    use betwixt_audio::settings::Settings;
+    use std::sync::atomic::AtomicBool;
+
+    /// The shipped model's decoders, which panic at key 61 and fail at key 62.
+    #[derive(Debug)]
+    struct Faulty(Arc<dyn DecoderSource>);
+
+    #[derive(Debug)]
+    struct FaultyDecoder(Box<dyn Decoder>);
+
+    impl DecoderSource for Faulty {
+        fn decoder(&self) -> Result<Box<dyn Decoder>, String> {
+            Ok(Box::new(FaultyDecoder(self.0.decoder()?)))
+        }
+    }
+
+    impl Decoder for FaultyDecoder {
+        fn format(&self) -> DecoderFormat {
+            self.0.format()
+        }
+
+        fn batch_capacity(&self) -> usize {
+            self.0.batch_capacity()
+        }
+
+        fn begin(&self, start: NoteStart) -> Snapshot {
+            self.0.begin(start)
+        }
+
+        fn render(&mut self, runs: &mut [Run<'_>], cancel: &AtomicBool) -> Result<(), DecodeError> {
+            let (mut embedding, mut pitch) = (vec![0.0; self.format().dims], [0.0]);
+            runs[0].conditioning.read(0, &mut embedding, &mut pitch);
+            assert!(pitch[0] != 61.0, "key 61");
+            if pitch[0] == 62.0 {
+                return Err(DecodeError::ForeignSnapshot);
+            }
+            self.0.render(runs, cancel)
+        }
+    }
+
+    #[test]
+    fn a_decoder_that_fails_or_panics_costs_its_note_and_nothing_else() {
+        let loader: Loader = Arc::new(|| {
+            let mut model = load_model(None, DeviceChoice::Cpu)?;
+            model.source = Arc::new(Faulty(model.source));
+            Ok(model)
+        });
+        let engine = Engine::with_loader(EngineOptions { workers: 2, ..EngineOptions::default() }, Arc::default(), loader);
+        let (instance, end) = Instance::new(&engine);
+        instance.activate();
+        while engine.status().model == ModelStatus::Loading {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let ModelStatus::Ready { tag, .. } = engine.status().model else {
+            panic!("{:?}; `cargo xtask setup` puts ONNX Runtime and the model in place", engine.status().model);
+        };
+        let sound = Sound {
+            name: "test".into(),
+            family: String::new(),
+            tags: Vec::new(),
+            licence: String::new(),
+            source: String::new(),
+            model: tag,
+            pitch: 60.0,
+            gain_db: 0.0,
+            loop_region: Some(LoopRegion { start_frame: 2, end_frame: 20 }),
+            embedding: Embedding::new(16, (0..16 * 24).map(|i| (i as f32).sin()).collect()).unwrap(),
+        };
+        instance.set_patch(Patch::default().with_corner(0, Some(Arc::new(sound))));
+        let mut instrument = Instrument::new(end, Arc::new(Meters::default()));
+        instrument.prepare(48_000.0);
+        let patience = instance.offline_patience();
+        let mut strike = |key: u8| {
+            let on = EventKind::NoteOn { address: NoteAddress::midi(0, key), velocity: 1.0 };
+            let (mut left, mut right) = ([0.0; 128], [0.0; 128]);
+            let mut ended: Vec<NoteEnd> = Vec::new();
+            let mut activity = Activity::Silent;
+            for block in 0..20 {
+                let events: Vec<Event> = (block == 0).then_some(Event { offset_samples: 0, kind: on }).into_iter().collect();
+                let settings = Settings::default();
+                activity = instrument.process(&mut left, &mut right, &events, &settings, Some(&patience), &mut |end| ended.push(end));
+            }
+            instrument.reset();
+            (activity, ended.len())
+        };
+        assert_eq!(strike(60), (Activity::Sounding, 0));
+        assert_eq!(strike(61), (Activity::Silent, 1), "the panic ends its note");
+        assert!(engine.settle(Duration::from_secs(5)));
+        let reason = engine.status().last_failure.unwrap();
+        assert!(reason.contains("panicked") && reason.contains("key 61"), "{reason}");
+        assert_eq!(strike(62), (Activity::Silent, 1), "the error ends its note");
+        assert_eq!(strike(63), (Activity::Sounding, 0));
+        assert!(engine.settle(Duration::from_secs(5)));
+        assert_eq!(engine.status().notes_failed, 2);
+    }
+
+    #[test]
+    fn the_engine_of_the_process_is_one_and_ends_with_its_last_user() {
+        let first = Engine::shared();
+        assert!(Arc::ptr_eq(&first, &Engine::shared()));
+        let weak = Arc::downgrade(&first);
+        drop(first);
+        assert!(weak.upgrade().is_none());
+    }
+}

@@ -221,3 +221,142 @@ impl NoteCache {
         self.current.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decoder::{Decoder, DecoderFormat};
+    use crate::embedding::{Embedding, LoopRegion};
+    use crate::note_render::{BlendedNote, NoteRender};
+    use crate::sound::Sound;
+    use crate::worker::DecoderSource;
+    use betwixt_audio::blend::BlendCell;
+    use betwixt_audio::note::PatchId;
+
+    const INSTANCE: InstanceId = InstanceId(7);
+    const CHUNK: usize = 1000;
+
+    /// Nothing is rendered here.
+    #[derive(Debug)]
+    struct NoDecoders;
+
+    impl DecoderSource for NoDecoders {
+        fn decoder(&self) -> Result<Box<dyn Decoder>, String> {
+            Err("none".into())
+        }
+    }
+
+    fn key(pitch_cents: i32) -> NoteKey {
+        NoteKey { patch: PatchId(1), cell: BlendCell { x: 0, y: 0 }, pitch_cents }
+    }
+
+    fn job(key: NoteKey) -> (Arc<RenderedNote>, Box<Job>) {
+        let format = DecoderFormat { sample_rate_hz: 48_000, hop_samples: 500, chunk_samples: CHUNK, dims: 2 };
+        let sound = Sound {
+            name: String::new(),
+            family: String::new(),
+            tags: Vec::new(),
+            licence: String::new(),
+            source: String::new(),
+            model: String::new(),
+            pitch: 60.0,
+            gain_db: 0.0,
+            loop_region: Some(LoopRegion { start_frame: 0, end_frame: 1 }),
+            embedding: Embedding::new(2, vec![0.0; 8]).unwrap(),
+        };
+        let corners = [Some(Arc::new(sound)), None, None, None];
+        let blended = BlendedNote::new(&corners, [1.0, 0.0, 0.0, 0.0], 60.0, 2, 3).unwrap();
+        let (writer, note) = RenderedNote::new(key, CHUNK, 10, 48_000);
+        let render = NoteRender::new(blended, 1, format);
+        (note, Box::new(Job { source: Arc::new(NoDecoders), render, writer }))
+    }
+
+    /// A cache of notes of 4 kB and a little, the first the least recently used.
+    fn filled(budget_bytes: usize, notes: i32) -> NoteCache {
+        let mut cache = NoteCache::new(budget_bytes);
+        for pitch in 0..notes {
+            let (note, job) = job(key(pitch));
+            let id = cache.insert(note, job);
+            let cached = cache.get_mut(id).unwrap();
+            if let Rendering::Resting(job) = &mut cached.rendering {
+                job.writer.push(vec![0.0; CHUNK].into()).unwrap();
+            }
+            cache.recount(id);
+        }
+        cache
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first_until_the_budget_is_met() {
+        let mut cache = filled(45_000, 20);
+        cache.find(&key(0)).unwrap().note.touch();
+        assert_eq!(cache.evict(), []);
+        assert!(cache.bytes() <= 45_000 && cache.bytes() > 38_000, "{} bytes", cache.bytes());
+        assert!(cache.find(&key(0)).is_some(), "it was used last");
+        assert!(cache.find(&key(1)).is_none() && cache.find(&key(19)).is_some());
+    }
+
+    #[test]
+    fn what_a_voice_reads_is_asked_back_and_stays_until_it_comes() {
+        let mut cache = filled(0, 3);
+        let voice = cache.grant(&key(1), INSTANCE).unwrap();
+        assert_eq!(cache.evict(), [(INSTANCE, key(1))]);
+        assert_eq!(cache.len(), 1);
+        assert_eq!(cache.evict(), [], "asked once");
+        assert!(cache.find(&key(1)).is_some());
+        drop(voice);
+        cache.evict();
+        assert_eq!((cache.len(), cache.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn a_note_that_a_worker_is_at_stays() {
+        let mut cache = filled(0, 1);
+        let id = cache.current[&key(0)];
+        let Rendering::Resting(job) = std::mem::replace(&mut cache.get_mut(id).unwrap().rendering, Rendering::Running)
+        else {
+            panic!("it rests");
+        };
+        cache.evict();
+        assert_eq!(cache.len(), 1);
+        cache.get_mut(id).unwrap().rendering = Rendering::Resting(job);
+        cache.evict();
+        assert_eq!(cache.len(), 0);
+    }
+
+    #[test]
+    fn outdated_notes_are_rendered_anew_and_go_when_nobody_reads_them() {
+        let mut cache = filled(1 << 20, 2);
+        let voice = cache.grant(&key(0), INSTANCE).unwrap();
+        assert_eq!(cache.outdate_all(), [(INSTANCE, key(0))]);
+        assert!(cache.find(&key(0)).is_none());
+        cache.evict();
+        assert!(cache.bytes() > 0, "a voice reads it");
+        drop(voice);
+        cache.evict();
+        assert_eq!(cache.bytes(), 0);
+    }
+
+    #[test]
+    fn a_failed_note_is_not_found_again() {
+        let mut cache = filled(1 << 20, 1);
+        let id = cache.current[&key(0)];
+        cache.get_mut(id).unwrap().rendering = Rendering::Ended;
+        assert!(cache.find(&key(0)).is_none());
+        assert!(cache.grant(&key(0), INSTANCE).is_none());
+        let (note, job) = job(key(0));
+        cache.insert(note, job);
+        assert!(cache.grant(&key(0), INSTANCE).is_some());
+    }
+
+    #[test]
+    fn only_notes_that_someone_holds_are_rendered_on() {
+        let cache = filled(1 << 20, 1);
+        let note = &cache.find(&key(0)).unwrap().note;
+        note.want(5 * CHUNK);
+        assert_eq!(cache.wanting().count(), 0);
+        let voice = Arc::clone(note);
+        assert_eq!(cache.wanting().count(), 1);
+        drop(voice);
+    }
+}
