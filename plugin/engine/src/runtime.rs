@@ -107,9 +107,16 @@ impl Runtime {
         &self.library
     }
 
-    /// Version and build of the library, in its own words.
-    pub fn build_info(&self) -> &'static str {
-        ort::info()
+    /// What the library was built from, in its own words: most often a release branch and a commit.
+    pub fn build(&self) -> String {
+        let named = |name: &str| {
+            let (_, rest) = ort::info().split_once(name)?;
+            rest.split([',', ' ']).next().filter(|value| !value.is_empty())
+        };
+        match (named("git-branch="), named("git-commit-id=")) {
+            (Some(branch), Some(commit)) => format!("{branch}, commit {commit}"),
+            _ => one_line(ort::info()),
+        }
     }
 }
 

@@ -1,0 +1,20 @@
+//! Progress on standard error: a bar where the length is known, a spinner where it is not. Neither is shown
+//! where standard error is no terminal.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar of `length` steps.
+pub fn bar(length: u64, what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:<10} {bar:40} {percent:>3} %  {elapsed}")
+        .expect("the template is a constant");
+    ProgressBar::new(length).with_style(style).with_message(what)
+}
+
+/// A spinner.
+pub fn spinner() -> ProgressBar {
+    let spinner = ProgressBar::new_spinner();
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
