@@ -251,9 +251,7 @@ impl Instrument {
             self.table.release(voice.slot, &mut self.end);
         }
         voice.take(address, slot, pitch_cents);
-        let velocity = velocity.max(0.0).min(1.0);
-        let sensitivity = call.settings.velocity_sensitivity.max(0.0).min(1.0);
-        voice.velocity_gain = 1.0 - sensitivity + sensitivity * velocity * velocity;
+        voice.velocity_gain = call.settings.velocity_gain(velocity);
     }
 
     /// A key that is struck again lets go of what the pedal still holds of it, and of a note without a name of its own.

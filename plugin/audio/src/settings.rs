@@ -24,6 +24,15 @@ pub struct Settings {
     pub tuning_cents: f32,
 }
 
+impl Settings {
+    /// The gain of a note struck at `velocity`, 0 to 1.
+    pub fn velocity_gain(&self, velocity: f32) -> f32 {
+        let velocity = velocity.max(0.0).min(1.0);
+        let sensitivity = self.velocity_sensitivity.max(0.0).min(1.0);
+        1.0 - sensitivity + sensitivity * velocity * velocity
+    }
+}
+
 impl Default for Settings {
     /// Held sounds as they are, with soft edges. The gain leaves room for a chord: sounds are levelled to -20 dBFS
     /// rms, eight of them add up to -11 dBFS rms, and 0.7 keeps their peaks about full scale.
