@@ -21,7 +21,8 @@ use crate::sync::Arc;
 /// What the audio thread tells the scheduler.
 #[derive(Clone, Debug)]
 pub enum ToScheduler {
-    /// A voice waits for this note: answer with [`ToAudio::Grant`] or [`ToAudio::Refuse`].
+    /// A voice waits for this note: answer with [`ToAudio::Grant`] or [`ToAudio::Refuse`]. Its first chunks are to be
+    /// rendered without waiting for [`RenderedNote::want`], which the voice can only call once it was granted.
     Request(NoteKey),
     /// The audio thread no longer holds this note. To be dropped here.
     Return(Arc<RenderedNote>),

@@ -1,0 +1,9 @@
+//! The instrument, played through its public ends: real rings, real rendered notes, real synthesis, and a small
+//! scheduler in place of the engine's.
+
+mod no_allocation;
+mod notes;
+mod offline;
+mod properties;
+mod storm;
+mod workshop;
