@@ -112,12 +112,25 @@ impl NoteRender {
         let run = Run { note: state, conditioning: &self.conditioning, samples: &mut samples };
         decoder.render(&mut [run], cancel)?;
         self.rendered_chunks += chunks;
+        if self.is_done() {
+            // A recording may end before its sound has died away.
+            let last_chunk = samples.len().saturating_sub(self.format.chunk_samples);
+            fade_out(&mut samples[last_chunk..]);
+        }
         Ok(samples)
     }
 
     fn length_chunks(&self) -> Option<usize> {
         let frames_per_chunk = self.format.chunk_samples / self.format.hop_samples;
         self.conditioning.length_frames().map(|frames| frames.div_ceil(frames_per_chunk))
+    }
+}
+
+/// A raised cosine from full level to nothing.
+fn fade_out(samples: &mut [f32]) {
+    let length = samples.len() as f32;
+    for (index, sample) in samples.iter_mut().enumerate() {
+        *sample *= 0.5 + 0.5 * (std::f32::consts::PI * (index as f32 + 1.0) / length).cos();
     }
 }
 
@@ -166,6 +179,14 @@ mod tests {
             })
             .collect();
         assert_eq!(runs, [1, 1, 2, 4, 8, 8, 8]);
+    }
+
+    #[test]
+    fn a_note_ends_without_a_click() {
+        let mut samples = [1.0; 1024];
+        fade_out(&mut samples);
+        assert!(samples.is_sorted_by(|a, b| a >= b) && samples[0] > 0.999 && samples[1023].abs() < 1e-6);
+        assert!(samples.windows(2).all(|pair| pair[0] - pair[1] < 0.002));
     }
 
     #[test]
