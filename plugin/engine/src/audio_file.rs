@@ -13,7 +13,7 @@ use symphonia::core::codecs::audio::AudioDecoderOptions;
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 
 /// Longer recordings are refused: a sound is one note.
@@ -116,7 +116,20 @@ pub enum AudioFileError {
 /// # Errors
 /// If the file cannot be read, is no audio, ends early, holds no or too much audio, or values that are not finite.
 pub fn read(file: &Path, sample_rate_hz: u32) -> Result<Recording, AudioFileError> {
-    let (channels, file_rate_hz) = decode(file)?;
+    let opened = File::open(file).map_err(|source| AudioFileError::Read { file: file.into(), source })?;
+    read_from(Box::new(opened), file, sample_rate_hz)
+}
+
+/// As [`read`], from any source of bytes; `file` is what messages call it.
+///
+/// # Errors
+/// As [`read`]'s.
+pub fn read_from(
+    source: Box<dyn MediaSource>,
+    file: &Path,
+    sample_rate_hz: u32,
+) -> Result<Recording, AudioFileError> {
+    let (channels, file_rate_hz) = decode(source, file)?;
     let file_channels = channels.len();
     let (mono, channel) = to_mono(channels);
     let samples = resample(mono, file_rate_hz, sample_rate_hz);
@@ -130,11 +143,7 @@ pub fn read(file: &Path, sample_rate_hz: u32) -> Result<Recording, AudioFileErro
 }
 
 /// Every channel of a file, and its rate.
-fn decode(file: &Path) -> Result<(Vec<Vec<f32>>, u32), AudioFileError> {
-    let opened = File::open(file).map_err(|source| AudioFileError::Read {
-        file: file.into(),
-        source,
-    })?;
+fn decode(source: Box<dyn MediaSource>, file: &Path) -> Result<(Vec<Vec<f32>>, u32), AudioFileError> {
     let no_format = |reason: String| AudioFileError::Format {
         file: file.into(),
         reason,
@@ -153,7 +162,7 @@ fn decode(file: &Path) -> Result<(Vec<Vec<f32>>, u32), AudioFileError> {
     if let Some(extension) = file.extension().and_then(|e| e.to_str()) {
         hint.with_extension(extension);
     }
-    let stream = MediaSourceStream::new(Box::new(opened), Default::default());
+    let stream = MediaSourceStream::new(source, Default::default());
     let mut reader = symphonia::default::get_probe()
         .probe(
             &hint,
@@ -311,10 +320,13 @@ mod tests {
     }
 
     fn read_bytes(bytes: &[u8], rate: u32) -> Result<Recording, AudioFileError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("in.wav");
-        std::fs::write(&path, bytes).unwrap();
-        read(&path, rate)
+        read_from(Box::new(std::io::Cursor::new(bytes.to_vec())), Path::new("in.wav"), rate)
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let message = read(Path::new("/nowhere/a.wav"), 48_000).unwrap_err().to_string();
+        assert!(message.starts_with("/nowhere/a.wav: cannot be read"), "{message}");
     }
 
     fn sine(hz: f64, rate: u32, seconds: f64) -> Vec<f32> {
