@@ -20,6 +20,7 @@ const FLUSH: u64 = 1 << 15 | 1 << 6;
 const FLUSH: u64 = 1 << 24;
 
 impl FlushDenormals {
+    /// Flushes from here on, on this thread.
     pub fn enter() -> Self {
         #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
         {

@@ -27,12 +27,12 @@
 //! - `envelope` attack, decay, sustain, release
 //! - `resampler` from a note's rate and pitch to the host's
 //! - `note_table` the rendered notes the audio thread holds
-//! - `denormals` flushes subnormal numbers
+//! - [`denormals`] flushes subnormal numbers
 //! - `sync` the primitives under `rendered_note`, exchanged in loom's models
 #![cfg_attr(rtsan, feature(sanitize))]
 
 pub mod blend;
-mod denormals;
+pub mod denormals;
 mod envelope;
 pub mod event;
 pub mod instrument;

@@ -2,6 +2,7 @@
 //!
 //! Background threads only: a four-second note takes tens of milliseconds. All analysis is in the graph.
 
+use betwixt_audio::denormals::FlushDenormals;
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 
@@ -71,6 +72,7 @@ impl Encoder {
             graph: self.graph.clone(),
             source,
         };
+        let _flush = FlushDenormals::enter();
         let pitch = [pitch];
         let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(2);
         inputs.push((

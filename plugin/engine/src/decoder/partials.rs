@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use betwixt_audio::denormals::FlushDenormals;
 use betwixt_audio::partials::{PartialsFrames, PartialsScratch, PartialsState, PartialsSynth};
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
@@ -186,6 +187,8 @@ impl Decoder for PartialsDecoder {
     }
 
     fn render(&mut self, runs: &mut [Run<'_>], cancel: &AtomicBool) -> Result<(), DecodeError> {
+        // On whichever thread: the same bits, and no slow numbers in a note that dies away.
+        let _flush = FlushDenormals::enter();
         for run in runs {
             if cancel.load(Ordering::Relaxed) {
                 return Err(DecodeError::Cancelled);
