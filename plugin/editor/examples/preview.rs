@@ -46,14 +46,19 @@ impl App for Preview {
 
 impl Preview {
     fn new(name: &str) -> Self {
-        let mut snapshot = Snapshot { zoom: 1.0, ..Default::default() };
+        let mut snapshot = Snapshot {
+            zoom: 1.0,
+            ..Default::default()
+        };
         let row = |(name, family, _): (&str, &str, f32)| ListRow {
             name: name.into(),
             detail: family.into(),
             search: format!("{name} {family}").to_lowercase(),
         };
         snapshot.sounds = SOUNDS.map(row).into();
-        snapshot.presets = ["Bass flute at dusk", "Glass choir", "Slow brass"].map(|name| row((name, "pad", 0.0))).into();
+        snapshot.presets = ["Bass flute at dusk", "Glass choir", "Slow brass"]
+            .map(|name| row((name, "pad", 0.0)))
+            .into();
         for parameter in Parameter::ALL {
             set(&mut snapshot, parameter, 0.35);
         }
@@ -63,7 +68,10 @@ impl Preview {
         set(&mut snapshot, Parameter::TuningCents, 0.5);
         if name == "trouble" {
             let text = "models/spectral/decoder.onnx: output `amplitude_db` has 96 columns, expected 112";
-            snapshot.problems = vec![text.into(), "The state of the project was refused: unknown version 9".into()];
+            snapshot.problems = vec![
+                text.into(),
+                "The state of the project was refused: unknown version 9".into(),
+            ];
             snapshot.device.condition = DeviceCondition::Failed;
             snapshot.device.label = "no model".into();
         } else {
@@ -77,7 +85,11 @@ impl Preview {
         }
         if name != "empty" {
             for (corner, (name, family, pitch)) in snapshot.corners.iter_mut().zip(SOUNDS) {
-                *corner = Some(CornerView { name: name.into(), family: family.into(), pitch });
+                *corner = Some(CornerView {
+                    name: name.into(),
+                    family: family.into(),
+                    pitch,
+                });
             }
             snapshot.preset = "Bass flute at dusk".into();
             snapshot.embedding = Some(Arc::new(curves()));
@@ -94,7 +106,10 @@ impl Preview {
 
     fn weigh(&mut self) {
         let value = |parameter| self.snapshot.parameter(parameter).normalized;
-        let blend = Blend { x: value(Parameter::BlendX), y: value(Parameter::BlendY) };
+        let blend = Blend {
+            x: value(Parameter::BlendX),
+            y: value(Parameter::BlendY),
+        };
         let is_set = |(bit, corner): (usize, &Option<CornerView>)| u8::from(corner.is_some()) << bit;
         let mask = self.snapshot.corners.iter().enumerate().map(is_set).sum();
         self.snapshot.weights = blend.weights(CornerMask(mask));
@@ -107,10 +122,16 @@ impl Preview {
             Command::PickSound(corner, sound) => {
                 self.snapshot.corners[corner] = sound.map(|index| {
                     let (name, family, pitch) = SOUNDS[index];
-                    CornerView { name: name.into(), family: family.into(), pitch }
+                    CornerView {
+                        name: name.into(),
+                        family: family.into(),
+                        pitch,
+                    }
                 });
             }
-            Command::LoadPreset(index) => self.snapshot.preset = self.snapshot.presets[index].name.as_str().into(),
+            Command::LoadPreset(index) => {
+                self.snapshot.preset = self.snapshot.presets[index].name.as_str().into()
+            }
             Command::SetDevice(choice) => self.snapshot.device.choice = choice,
             Command::SetZoom(zoom) => {
                 self.snapshot.zoom = zoom;
@@ -125,19 +146,30 @@ impl Preview {
 fn set(snapshot: &mut Snapshot, parameter: Parameter, value: f32) {
     let (low, high) = parameter.range();
     let text = format!("{:.1}", low + (high - low) * value);
-    snapshot.parameters[parameter as usize] = ParameterView { normalized: value, modulated: value, text };
+    snapshot.parameters[parameter as usize] = ParameterView {
+        normalized: value,
+        modulated: value,
+        text,
+    };
 }
 
 fn curves() -> EmbeddingCurves {
     let curve = |dimension: usize| {
-        let (phase, size) = (dimension as f32 * 2.4, 0.3 + 0.7 * (dimension as f32 * 1.7).sin().abs());
+        let (phase, size) = (
+            dimension as f32 * 2.4,
+            0.3 + 0.7 * (dimension as f32 * 1.7).sin().abs(),
+        );
         let at = |point: usize| {
             let time = point as f32 / 125.0;
             size * (phase + time * 3.0).sin() * (1.0 - (-time * 12.0).exp())
         };
         (0..126).map(at).collect()
     };
-    EmbeddingCurves { curves: (0..16).map(curve).collect(), frames: 126, sustain: Some((0.48, 0.75)) }
+    EmbeddingCurves {
+        curves: (0..16).map(curve).collect(),
+        frames: 126,
+        sustain: Some((0.48, 0.75)),
+    }
 }
 
 fn main() {

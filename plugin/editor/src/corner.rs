@@ -35,7 +35,9 @@ pub fn show(ui: &mut Ui, rect: Rect, corner: usize, snapshot: &Snapshot, command
         });
     let hint = "Click to choose the sound of this corner";
     if !is_open {
-        response.on_hover_text(hint).on_hover_cursor(egui::CursorIcon::PointingHand);
+        response
+            .on_hover_text(hint)
+            .on_hover_cursor(egui::CursorIcon::PointingHand);
     }
 }
 
@@ -53,15 +55,39 @@ fn paint(ui: &Ui, rect: Rect, corner: usize, is_right: bool, snapshot: &Snapshot
     let percent = (snapshot.weights[corner] * 100.0).round();
     if let Some(sound) = &snapshot.corners[corner] {
         painter.circle_filled(dot, 5.0, colour);
-        painter.text(name_place, align, &sound.name, theme::semi_bold(14.0), theme::TEXT);
+        painter.text(
+            name_place,
+            align,
+            &sound.name,
+            theme::semi_bold(14.0),
+            theme::TEXT,
+        );
         let mut parts = vec![pitch_name(sound.pitch), format!("{percent} %")];
         if !sound.family.is_empty() {
             parts.insert(0, sound.family.clone());
         }
-        painter.text(detail_place, align, parts.join(" · "), theme::regular(11.0), theme::TEXT_MUTED);
+        painter.text(
+            detail_place,
+            align,
+            parts.join(" · "),
+            theme::regular(11.0),
+            theme::TEXT_MUTED,
+        );
     } else {
         painter.circle_stroke(dot, 4.5, (1.5, colour));
-        painter.text(name_place, align, "Empty", theme::semi_bold(14.0), theme::TEXT_MUTED);
-        painter.text(detail_place, align, "choose a sound", theme::regular(11.0), theme::TEXT_MUTED);
+        painter.text(
+            name_place,
+            align,
+            "Empty",
+            theme::semi_bold(14.0),
+            theme::TEXT_MUTED,
+        );
+        painter.text(
+            detail_place,
+            align,
+            "choose a sound",
+            theme::regular(11.0),
+            theme::TEXT_MUTED,
+        );
     }
 }

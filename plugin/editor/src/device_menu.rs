@@ -1,6 +1,8 @@
 //! The device that models run on: its name and speed, the choice among devices, and why others were refused. Window thread.
 
-use egui::{Align2, Popup, PopupCloseBehavior, Rect, RectAlign, RichText, Sense, Stroke, StrokeKind, Ui, vec2};
+use egui::{
+    Align2, Popup, PopupCloseBehavior, Rect, RectAlign, RichText, Sense, Stroke, StrokeKind, Ui, vec2,
+};
 
 use betwixt_engine::runtime::provider::DeviceChoice;
 
@@ -20,22 +22,37 @@ const CHOICES: [(DeviceChoice, &str); 5] = [
 /// Why a device was refused, if it was.
 fn refusal<'a>(device: &'a DeviceView, name: &str) -> Option<&'a str> {
     let is_named = |refused: &str| refused.eq_ignore_ascii_case(name);
-    device.refusals.iter().find(|(refused, _)| is_named(refused)).map(|(_, why)| why.as_str())
+    device
+        .refusals
+        .iter()
+        .find(|(refused, _)| is_named(refused))
+        .map(|(_, why)| why.as_str())
 }
 
 /// Shows the pill that opens the menu.
 pub fn show(ui: &mut Ui, rect: Rect, snapshot: &Snapshot, commands: &mut Commands) {
     let device = &snapshot.device;
     let response = ui.interact(rect, ui.scope_id().with("device"), Sense::click());
-    let fill = if response.hovered() { theme::HOVER } else { theme::GROUND };
+    let fill = if response.hovered() {
+        theme::HOVER
+    } else {
+        theme::GROUND
+    };
     let radius = rect.height() / 2.0;
-    ui.painter().rect(rect, radius, fill, Stroke::new(1.0, theme::LINE), StrokeKind::Inside);
+    ui.painter().rect(
+        rect,
+        radius,
+        fill,
+        Stroke::new(1.0, theme::LINE),
+        StrokeKind::Inside,
+    );
     let colour = match device.condition {
         DeviceCondition::Waiting => theme::WAITING,
         DeviceCondition::Ready => theme::GOOD,
         DeviceCondition::Failed => theme::ACCENT,
     };
-    ui.painter().circle_filled(rect.left_center() + vec2(16.0, 0.0), 4.0, colour);
+    ui.painter()
+        .circle_filled(rect.left_center() + vec2(16.0, 0.0), 4.0, colour);
     ui.painter().with_clip_rect(rect.shrink(4.0)).text(
         rect.left_center() + vec2(28.0, 0.0),
         Align2::LEFT_CENTER,
@@ -51,7 +68,9 @@ pub fn show(ui: &mut Ui, rect: Rect, snapshot: &Snapshot, commands: &mut Command
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
         .show(|ui| menu(ui, device, commands));
     if !is_open {
-        response.on_hover_ui(|ui| facts(ui, device)).on_hover_cursor(egui::CursorIcon::PointingHand);
+        response
+            .on_hover_ui(|ui| facts(ui, device))
+            .on_hover_cursor(egui::CursorIcon::PointingHand);
     }
 }
 
@@ -68,12 +87,17 @@ fn facts(ui: &mut Ui, device: &DeviceView) {
 fn menu(ui: &mut Ui, device: &DeviceView, commands: &mut Commands) {
     ui.label(RichText::new("Models run on").color(theme::TEXT_MUTED));
     for (choice, name) in CHOICES {
-        if ui.radio(device.choice == choice, RichText::new(name).color(theme::TEXT)).clicked() {
+        if ui
+            .radio(device.choice == choice, RichText::new(name).color(theme::TEXT))
+            .clicked()
+        {
             commands.push(Command::SetDevice(choice));
             ui.close();
         }
         if let Some(why) = refusal(device, name) {
-            ui.indent(name, |ui| ui.label(RichText::new(why).size(10.0).color(theme::TEXT_MUTED)));
+            ui.indent(name, |ui| {
+                ui.label(RichText::new(why).size(10.0).color(theme::TEXT_MUTED))
+            });
         }
     }
     if !device.facts.is_empty() {
@@ -91,7 +115,10 @@ mod tests {
     #[test]
     fn a_refusal_is_found_by_the_devices_name() {
         let refusals = vec![("CUDA".to_owned(), "no driver".to_owned())];
-        let device = DeviceView { refusals, ..Default::default() };
+        let device = DeviceView {
+            refusals,
+            ..Default::default()
+        };
         assert_eq!(refusal(&device, "cuda"), Some("no driver"));
         assert_eq!(refusal(&device, "CoreML"), None);
     }

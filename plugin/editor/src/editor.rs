@@ -28,7 +28,10 @@ use crate::window_state::{MIN_HEIGHT, MIN_WIDTH, WindowState};
 
 /// The window may grow and shrink in both directions, down to its smallest size.
 const RESIZE_HINT: ResizeHint = ResizeHint {
-    size_constraints: SizeConstraints::min_logical_size(LogicalSize { width: MIN_WIDTH, height: MIN_HEIGHT }),
+    size_constraints: SizeConstraints::min_logical_size(LogicalSize {
+        width: MIN_WIDTH,
+        height: MIN_HEIGHT,
+    }),
     ..ResizeHint::RESIZABLE
 };
 
@@ -69,8 +72,20 @@ impl fmt::Debug for InstrumentEditor {
 
 /// The editor of one plugin instance. Starts no thread and reads no file before a window opens.
 pub fn create_editor(parts: EditorParts) -> InstrumentEditor {
-    let EditorParts { controls, instance, meters, keyboard, window } = parts;
-    InstrumentEditor { controls, instance, meters, keyboard: Arc::new(Mutex::new(keyboard)), window }
+    let EditorParts {
+        controls,
+        instance,
+        meters,
+        keyboard,
+        window,
+    } = parts;
+    InstrumentEditor {
+        controls,
+        instance,
+        meters,
+        keyboard: Arc::new(Mutex::new(keyboard)),
+        window,
+    }
 }
 
 impl InstrumentEditor {
@@ -86,7 +101,11 @@ impl InstrumentEditor {
             Arc::clone(&self.instance),
             Arc::clone(&self.meters),
         );
-        Window::new(desk, reader, Librarian::start(Arc::clone(&self.instance), repaint))
+        Window::new(
+            desk,
+            reader,
+            Librarian::start(Arc::clone(&self.instance), repaint),
+        )
     }
 }
 
@@ -104,16 +123,22 @@ impl Editor for InstrumentEditor {
         let size = self.window.size();
         let state = EguiEditorState::from_size(LogicalSize::new(size.width, size.height), size.zoom);
         let repaint = RepaintNotifier::new();
-        let settings = EguiNiceSettings::new().with_tile("Betwixt").with_resize_hint(RESIZE_HINT);
+        let settings = EguiNiceSettings::new()
+            .with_tile("Betwixt")
+            .with_resize_hint(RESIZE_HINT);
         let window = self.open(repaint.clone());
-        let editor = create_egui_editor(state, repaint, settings, window).ok_or("there is no window to open")?;
+        let editor =
+            create_egui_editor(state, repaint, settings, window).ok_or("there is no window to open")?;
         editor.spawn(parent, wait_for_parent, fallback_scale_factor, gui_context, host)
     }
 
     fn size(&self) -> NativeSize<u32> {
         let size = self.window.size();
         let scale = size.zoom * self.window.system_scale();
-        NativeSize::from_size(Size::Logical(LogicalSize::new(size.width.into(), size.height.into())), scale.into())
+        NativeSize::from_size(
+            Size::Logical(LogicalSize::new(size.width.into(), size.height.into())),
+            scale.into(),
+        )
     }
 
     fn resize_hint(&self) -> ResizeHint {

@@ -29,7 +29,9 @@ impl EmbeddingCurves {
     pub fn of_blend(patch: &Patch, weights: [f32; 4]) -> Option<Self> {
         let heard = || {
             let pairs = patch.corners().iter().zip(weights);
-            pairs.filter(|(_, weight)| *weight != 0.0).filter_map(|(sound, weight)| Some((sound.as_ref()?, weight)))
+            pairs
+                .filter(|(_, weight)| *weight != 0.0)
+                .filter_map(|(sound, weight)| Some((sound.as_ref()?, weight)))
         };
         let frames = heard().map(|(sound, _)| sound.embedding.frames()).max()?;
         let dims = heard().next()?.0.embedding.dims();
@@ -47,15 +49,25 @@ impl EmbeddingCurves {
         // Each sound has a loop of its own; the picture shows that of the sound that is heard most.
         let last = (frames - 1).max(1) as f32;
         let (loudest, _) = heard().max_by(|a, b| a.1.total_cmp(&b.1))?;
-        let sustain = loudest
-            .loop_region
-            .map(|region| (region.start_frame as f32 / last, (region.end_frame as f32 / last).min(1.0)));
-        Some(Self { curves, frames, sustain })
+        let sustain = loudest.loop_region.map(|region| {
+            (
+                region.start_frame as f32 / last,
+                (region.end_frame as f32 / last).min(1.0),
+            )
+        });
+        Some(Self {
+            curves,
+            frames,
+            sustain,
+        })
     }
 
     /// The largest value of all curves, without its sign.
     fn span(&self) -> f32 {
-        self.curves.iter().flatten().fold(0.0_f32, |span, value| span.max(value.abs()))
+        self.curves
+            .iter()
+            .flatten()
+            .fold(0.0_f32, |span, value| span.max(value.abs()))
     }
 }
 
@@ -89,7 +101,13 @@ pub fn show(ui: &Ui, panel: Rect, snapshot: &Snapshot) {
         painter.vline(region.right(), region.y_range(), edge);
         let place = region.center_bottom() - vec2(0.0, 8.0);
         if region.width() > 40.0 {
-            painter.text(place, Align2::CENTER_CENTER, "sustain", theme::regular(10.0), theme::TEXT_MUTED);
+            painter.text(
+                place,
+                Align2::CENTER_CENTER,
+                "sustain",
+                theme::regular(10.0),
+                theme::TEXT_MUTED,
+            );
         }
     }
     // The curves fill the panel however quiet they are, but a flat embedding stays flat.
@@ -110,8 +128,10 @@ mod tests {
 
     #[test]
     fn the_span_is_the_largest_swing_of_any_curve() {
-        let curves =
-            EmbeddingCurves { curves: vec![vec![0.1, -0.8], vec![0.5, 0.2]], ..Default::default() };
+        let curves = EmbeddingCurves {
+            curves: vec![vec![0.1, -0.8], vec![0.5, 0.2]],
+            ..Default::default()
+        };
         assert_eq!(curves.span(), 0.8);
         assert_eq!(EmbeddingCurves::default().span(), 0.0);
     }

@@ -57,15 +57,31 @@ struct Handle {
 }
 
 const HANDLES: [Handle; 3] = [
-    Handle { time: Parameter::AttackMs, direction: 1.0, has_level: false },
-    Handle { time: Parameter::DecayMs, direction: 1.0, has_level: true },
-    Handle { time: Parameter::ReleaseMs, direction: -1.0, has_level: true },
+    Handle {
+        time: Parameter::AttackMs,
+        direction: 1.0,
+        has_level: false,
+    },
+    Handle {
+        time: Parameter::DecayMs,
+        direction: 1.0,
+        has_level: true,
+    },
+    Handle {
+        time: Parameter::ReleaseMs,
+        direction: -1.0,
+        has_level: true,
+    },
 ];
 
 /// A movement of the pointer, in parts of the ranges of a time and of the sustain.
 fn movement(rect: Rect, handle: Handle, delta: Vec2) -> (f32, f32) {
     let time = delta.x * handle.direction / (rect.width() * TIME_WIDTH);
-    let level = if handle.has_level { -delta.y / rect.height() } else { 0.0 };
+    let level = if handle.has_level {
+        -delta.y / rect.height()
+    } else {
+        0.0
+    };
     (time, level)
 }
 
@@ -100,10 +116,18 @@ pub fn show(ui: &mut Ui, panel: Rect, snapshot: &Snapshot, commands: &mut Comman
             }
         }
         let is_lit = response.hovered() || response.dragged();
-        let (radius, fill) =
-            if is_lit { (HANDLE_RADIUS + 1.0, theme::ACCENT) } else { (HANDLE_RADIUS, theme::GROUND) };
-        ui.painter().circle(place, radius, fill, Stroke::new(2.0, theme::ACCENT));
-        response.on_hover_cursor(if handle.has_level { CursorIcon::Move } else { CursorIcon::ResizeHorizontal });
+        let (radius, fill) = if is_lit {
+            (HANDLE_RADIUS + 1.0, theme::ACCENT)
+        } else {
+            (HANDLE_RADIUS, theme::GROUND)
+        };
+        ui.painter()
+            .circle(place, radius, fill, Stroke::new(2.0, theme::ACCENT));
+        response.on_hover_cursor(if handle.has_level {
+            CursorIcon::Move
+        } else {
+            CursorIcon::ResizeHorizontal
+        });
     }
 
     let labels = [
@@ -157,7 +181,10 @@ fn paint_curve(ui: &Ui, graph: Rect, curve: &Curve) {
 mod tests {
     use super::*;
 
-    const RECT: Rect = Rect { min: pos2(480.0, 452.0), max: pos2(652.0, 520.0) };
+    const RECT: Rect = Rect {
+        min: pos2(480.0, 452.0),
+        max: pos2(652.0, 520.0),
+    };
 
     #[test]
     fn the_points_of_the_curve_never_pass_each_other() {

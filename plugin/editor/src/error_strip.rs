@@ -12,7 +12,13 @@ pub fn show(ui: &mut Ui, strip: Rect, problems: &[String]) {
     painter.rect_filled(strip, 0.0, theme::compose(theme::GROUND, theme::ACCENT, 0.16));
     let mark = strip.left_center() + vec2(27.0, 0.0);
     painter.circle_filled(mark, 7.0, theme::ACCENT);
-    painter.text(mark, Align2::CENTER_CENTER, "!", theme::semi_bold(11.0), theme::GROUND);
+    painter.text(
+        mark,
+        Align2::CENTER_CENTER,
+        "!",
+        theme::semi_bold(11.0),
+        theme::GROUND,
+    );
     let mut text = first.clone();
     if problems.len() > 1 {
         text = format!("{text}  (+{})", problems.len() - 1);

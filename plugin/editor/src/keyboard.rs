@@ -48,8 +48,7 @@ pub fn key_at(keyboard: Rect, place: Pos2) -> Option<u8> {
     if !keyboard.contains(place) {
         return None;
     }
-    let black =
-        (FIRST_KEY..=LAST_KEY).find(|&key| is_black(key) && key_rect(keyboard, key).contains(place));
+    let black = (FIRST_KEY..=LAST_KEY).find(|&key| is_black(key) && key_rect(keyboard, key).contains(place));
     black.or_else(|| {
         let pitch = keyboard.width() / WHITE_KEYS as f32;
         let white = ((place.x - keyboard.left()) / pitch) as usize;
@@ -106,12 +105,21 @@ fn paint(ui: &Ui, keyboard: Rect, snapshot: &Snapshot, played: Option<u8>) {
             (_, true, true) => theme::BLACK_KEY_READY,
             (_, true, false) => theme::BLACK_KEY_WAITING,
         };
-        let corners = CornerRadius { nw: 0, ne: 0, sw: 2, se: 2 };
+        let corners = CornerRadius {
+            nw: 0,
+            ne: 0,
+            sw: 2,
+            se: 2,
+        };
         painter.rect_filled(rect, corners, fill);
         if is_black(key) {
             painter.rect_stroke(rect, corners, Stroke::new(1.0, theme::GROUND), StrokeKind::Inside);
         } else if key % 12 == 0 && rect.width() > 15.0 {
-            let ink = if is_held { theme::GROUND } else { Color32::from_black_alpha(110) };
+            let ink = if is_held {
+                theme::GROUND
+            } else {
+                Color32::from_black_alpha(110)
+            };
             let place = rect.center_bottom() - vec2(0.0, 9.0);
             let name = pitch_name(f32::from(key));
             painter.text(place, Align2::CENTER_CENTER, name, theme::regular(9.0), ink);
@@ -122,8 +130,10 @@ fn paint(ui: &Ui, keyboard: Rect, snapshot: &Snapshot, played: Option<u8>) {
 /// The note under the keys.
 pub fn show_footer(ui: &Ui, footer: Rect, snapshot: &Snapshot) {
     let keys = u32::from(LAST_KEY - FIRST_KEY + 1);
-    let mut text =
-        format!("bright keys are rendered for this blend · {} of {keys} ready", count(snapshot.ready_keys));
+    let mut text = format!(
+        "bright keys are rendered for this blend · {} of {keys} ready",
+        count(snapshot.ready_keys)
+    );
     match snapshot.rendering {
         0 => {}
         1 => text.push_str(" · rendering 1 note"),
@@ -142,13 +152,20 @@ pub fn show_footer(ui: &Ui, footer: Rect, snapshot: &Snapshot) {
 mod tests {
     use super::*;
 
-    const KEYBOARD: Rect = Rect { min: pos2(20.0, 598.0), max: pos2(1100.0, 718.0) };
+    const KEYBOARD: Rect = Rect {
+        min: pos2(20.0, 598.0),
+        max: pos2(1100.0, 718.0),
+    };
 
     #[test]
     fn the_middle_of_each_key_is_that_key() {
         for key in FIRST_KEY..=LAST_KEY {
             let rect = key_rect(KEYBOARD, key);
-            let place = if is_black(key) { rect.center() } else { rect.center_bottom() - vec2(0.0, 4.0) };
+            let place = if is_black(key) {
+                rect.center()
+            } else {
+                rect.center_bottom() - vec2(0.0, 4.0)
+            };
             assert_eq!(key_at(KEYBOARD, place), Some(key));
         }
     }
@@ -157,7 +174,10 @@ mod tests {
     fn black_keys_lie_over_white_ones() {
         let black = key_rect(KEYBOARD, 61);
         assert_eq!(key_at(KEYBOARD, black.left_center() + vec2(1.0, 0.0)), Some(61));
-        assert_eq!(key_at(KEYBOARD, pos2(black.left() + 1.0, KEYBOARD.bottom() - 2.0)), Some(60));
+        assert_eq!(
+            key_at(KEYBOARD, pos2(black.left() + 1.0, KEYBOARD.bottom() - 2.0)),
+            Some(60)
+        );
     }
 
     #[test]

@@ -50,7 +50,11 @@ impl std::fmt::Debug for KeyboardReceiver {
 /// Both ends of a new queue.
 pub fn keyboard_queue() -> (KeyboardSender, KeyboardReceiver) {
     let (producer, consumer) = HeapRb::new(QUEUE_CAPACITY_EVENTS).split();
-    let sender = KeyboardSender { queue: producer, wanted: [None; 128], told: 0 };
+    let sender = KeyboardSender {
+        queue: producer,
+        wanted: [None; 128],
+        told: 0,
+    };
     (sender, KeyboardReceiver { queue: consumer })
 }
 
@@ -91,7 +95,15 @@ impl KeyboardSender {
                 (None, true) => (0.0, false),
                 _ => continue,
             };
-            if self.queue.try_push(KeyboardEvent { key, velocity, is_down }).is_err() {
+            if self
+                .queue
+                .try_push(KeyboardEvent {
+                    key,
+                    velocity,
+                    is_down,
+                })
+                .is_err()
+            {
                 return;
             }
             self.told ^= bit;
@@ -101,7 +113,10 @@ impl KeyboardSender {
 
 impl KeyboardReceiver {
     /// The next event, oldest first. Real-time safe.
-    #[expect(clippy::should_implement_trait, reason = "an iterator's adapters have no place on the audio thread")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator's adapters have no place on the audio thread"
+    )]
     pub fn next(&mut self) -> Option<KeyboardEvent> {
         self.queue.try_pop()
     }
@@ -126,7 +141,10 @@ mod tests {
         sender.press(60, 0.5);
         assert!(sender.is_playing());
         sender.release(60);
-        let events: Vec<_> = drain(&mut receiver).iter().map(|event| (event.key, event.is_down)).collect();
+        let events: Vec<_> = drain(&mut receiver)
+            .iter()
+            .map(|event| (event.key, event.is_down))
+            .collect();
         assert_eq!(events, [(60, true), (60, false)]);
         assert!(!sender.is_playing());
     }

@@ -64,7 +64,11 @@ impl Knob<'_> {
     }
 
     fn paint(&self, painter: &Painter, centre: Pos2, value: f32, modulated: f32, is_lit: bool) {
-        let ground = if is_lit { theme::compose(theme::LINE, Color32::WHITE, 0.08) } else { theme::LINE };
+        let ground = if is_lit {
+            theme::compose(theme::LINE, Color32::WHITE, 0.08)
+        } else {
+            theme::LINE
+        };
         painter.extend(arc(centre, 0.0, 1.0, Stroke::new(4.0, ground)));
         let (low, high) = (value.min(self.origin), value.max(self.origin));
         painter.extend(arc(centre, low, high, Stroke::new(4.0, self.colour)));
@@ -74,7 +78,11 @@ impl Knob<'_> {
             Stroke::new(2.0, self.colour),
         );
         if modulated != value {
-            painter.circle_filled(centre + Vec2::angled(angle(modulated)) * RADIUS, 2.5, Color32::WHITE);
+            painter.circle_filled(
+                centre + Vec2::angled(angle(modulated)) * RADIUS,
+                2.5,
+                Color32::WHITE,
+            );
         }
     }
 }
@@ -90,9 +98,11 @@ fn arc(centre: Pos2, from: f32, to: f32, stroke: Stroke) -> Vec<Shape> {
     }
     let steps = ((to - from) * 48.0).ceil().max(2.0) as usize;
     let at = |part: f32| centre + Vec2::angled(angle(part)) * RADIUS;
-    let points: Vec<Pos2> =
-        (0..=steps).map(|step| at(from + (to - from) * step as f32 / steps as f32)).collect();
-    let ends = [points[0], points[steps]].map(|end| Shape::circle_filled(end, stroke.width / 2.0, stroke.color));
+    let points: Vec<Pos2> = (0..=steps)
+        .map(|step| at(from + (to - from) * step as f32 / steps as f32))
+        .collect();
+    let ends =
+        [points[0], points[steps]].map(|end| Shape::circle_filled(end, stroke.width / 2.0, stroke.color));
     let mut shapes = vec![Shape::line(points, stroke)];
     shapes.extend(ends);
     shapes

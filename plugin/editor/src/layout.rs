@@ -64,8 +64,16 @@ impl Layout {
         let pad = rect(MARGIN, pad_top, pad_width, pad_bottom - pad_top);
         let label = |is_right: bool, is_bottom: bool| {
             let half = (pad_width - GAP) / 2.0;
-            let x = if is_right { MARGIN + pad_width - half } else { MARGIN };
-            let y = if is_bottom { pad_bottom + CORNER_LABEL_GAPS.1 } else { top };
+            let x = if is_right {
+                MARGIN + pad_width - half
+            } else {
+                MARGIN
+            };
+            let y = if is_bottom {
+                pad_bottom + CORNER_LABEL_GAPS.1
+            } else {
+                top
+            };
             rect(x, y, half, CORNER_LABEL_HEIGHT)
         };
 
@@ -77,13 +85,28 @@ impl Layout {
             top_bar: rect(0.0, 0.0, width, BAR_HEIGHT),
             error_strip: rect(0.0, BAR_HEIGHT, width, strip_height),
             pad,
-            corners: [label(false, false), label(true, false), label(false, true), label(true, true)],
+            corners: [
+                label(false, false),
+                label(true, false),
+                label(false, true),
+                label(true, true),
+            ],
             embedding: rect(right, top, right_width, row_top - GAP - top),
             envelope: rect(right, row_top, right_width - GAP - level_width, PANEL_ROW_HEIGHT),
-            level: rect(width - MARGIN - level_width, row_top, level_width, PANEL_ROW_HEIGHT),
+            level: rect(
+                width - MARGIN - level_width,
+                row_top,
+                level_width,
+                PANEL_ROW_HEIGHT,
+            ),
             divider: rect(MARGIN, divider_top, width - 2.0 * MARGIN, 1.0),
             keyboard: rect(MARGIN, keyboard_top, width - 2.0 * MARGIN, keyboard_height),
-            footer: rect(MARGIN, height - FOOTER_HEIGHT, width - 2.0 * MARGIN, FOOTER_HEIGHT),
+            footer: rect(
+                MARGIN,
+                height - FOOTER_HEIGHT,
+                width - 2.0 * MARGIN,
+                FOOTER_HEIGHT,
+            ),
         }
     }
 
@@ -116,8 +139,14 @@ pub fn within(rect: Rect, x: f32, y: f32) -> Pos2 {
 mod tests {
     use super::*;
 
-    const SIZES: [(f32, f32); 6] =
-        [(900.0, 600.0), (1120.0, 740.0), (1600.0, 640.0), (900.0, 1400.0), (2560.0, 1440.0), (4096.0, 4096.0)];
+    const SIZES: [(f32, f32); 6] = [
+        (900.0, 600.0),
+        (1120.0, 740.0),
+        (1600.0, 640.0),
+        (900.0, 1400.0),
+        (2560.0, 1440.0),
+        (4096.0, 4096.0),
+    ];
 
     #[test]
     fn no_room_overlaps_another_and_all_stand_in_the_window() {
@@ -140,7 +169,10 @@ mod tests {
     #[test]
     fn the_designs_size_gives_the_designs_places() {
         let layout = Layout::new(Rect::from_min_size(Pos2::ZERO, vec2(1120.0, 740.0)), false);
-        assert_eq!(layout.pad, Rect::from_min_size(pos2(20.0, 112.0), vec2(420.0, 420.0)));
+        assert_eq!(
+            layout.pad,
+            Rect::from_min_size(pos2(20.0, 112.0), vec2(420.0, 420.0))
+        );
         assert_eq!(layout.keyboard.top(), 598.0);
         assert_eq!(layout.keyboard.height(), 120.0);
         assert_eq!(layout.embedding.left(), 464.0);

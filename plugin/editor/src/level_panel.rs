@@ -28,14 +28,24 @@ pub fn show(ui: &mut Ui, panel: Rect, snapshot: &Snapshot, commands: &mut Comman
         pos2(panel.right() - 16.0, panel.bottom() - 20.0),
     );
     let knobs = [
-        Knob { parameter: Parameter::GainDb, label: "Gain", colour: theme::CORNERS[1], origin: 0.0 },
+        Knob {
+            parameter: Parameter::GainDb,
+            label: "Gain",
+            colour: theme::CORNERS[1],
+            origin: 0.0,
+        },
         Knob {
             parameter: Parameter::VelocitySensitivity,
             label: "Velocity",
             colour: theme::CORNERS[3],
             origin: 0.0,
         },
-        Knob { parameter: Parameter::TuningCents, label: "Tune", colour: theme::CORNERS[2], origin: 0.5 },
+        Knob {
+            parameter: Parameter::TuningCents,
+            label: "Tune",
+            colour: theme::CORNERS[2],
+            origin: 0.5,
+        },
     ];
     let room = meter.left() - 8.0 - panel.left();
     let top = panel.top() + 20.0 + (panel.height() - 20.0 - knob::HEIGHT) / 2.0;
@@ -44,7 +54,10 @@ pub fn show(ui: &mut Ui, panel: Rect, snapshot: &Snapshot, commands: &mut Comman
         knob.show(ui, pos2(x, top), snapshot, commands);
     }
     for (side, &peak) in snapshot.peaks.iter().enumerate() {
-        let bar = Rect::from_min_size(meter.min + vec2(8.0 * side as f32, 0.0), vec2(6.0, meter.height()));
+        let bar = Rect::from_min_size(
+            meter.min + vec2(8.0 * side as f32, 0.0),
+            vec2(6.0, meter.height()),
+        );
         paint_bar(ui, bar, meter_part(peak));
     }
 }

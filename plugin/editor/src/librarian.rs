@@ -70,8 +70,13 @@ impl Librarian {
                 answer(shelf.carry_out(request));
             }
         };
-        if let Err(error) = thread::Builder::new().name("betwixt-librarian".into()).spawn(work) {
-            let _ = refusals.send(Answer::Trouble(format!("sounds cannot be listed: no thread: {error}")));
+        if let Err(error) = thread::Builder::new()
+            .name("betwixt-librarian".into())
+            .spawn(work)
+        {
+            let _ = refusals.send(Answer::Trouble(format!(
+                "sounds cannot be listed: no thread: {error}"
+            )));
         }
         Self { requests, answers }
     }
@@ -100,7 +105,12 @@ impl Shelf {
     fn new(library: Library, instance: Arc<Instance>) -> Self {
         let sounds = library.sounds();
         let presets = library.presets();
-        Self { library, instance, sounds, presets }
+        Self {
+            library,
+            instance,
+            sounds,
+            presets,
+        }
     }
 
     fn lists(&self) -> Answer {
@@ -113,21 +123,27 @@ impl Shelf {
     fn carry_out(&mut self, request: Request) -> Answer {
         match request {
             Request::PickSound(corner, None) => {
-                self.instance.set_patch(self.instance.patch().with_corner(corner, None));
+                self.instance
+                    .set_patch(self.instance.patch().with_corner(corner, None));
                 Answer::Done
             }
             Request::PickSound(corner, Some(index)) => {
-                let Some(entry) = self.sounds.get(index) else { return Answer::Done };
+                let Some(entry) = self.sounds.get(index) else {
+                    return Answer::Done;
+                };
                 match self.library.sound(&entry.reference) {
                     Ok(sound) => {
-                        self.instance.set_patch(self.instance.patch().with_corner(corner, Some(sound)));
+                        self.instance
+                            .set_patch(self.instance.patch().with_corner(corner, Some(sound)));
                         Answer::Done
                     }
                     Err(error) => Answer::Trouble(error.to_string()),
                 }
             }
             Request::ReadPreset(index) => {
-                let Some(entry) = self.presets.get(index) else { return Answer::Done };
+                let Some(entry) = self.presets.get(index) else {
+                    return Answer::Done;
+                };
                 match self.library.patch(&entry.preset.corners) {
                     Ok(patch) => Answer::PresetRead(Box::new(entry.preset.clone()), patch),
                     Err(error) => Answer::Trouble(format!("{}: {error}", entry.preset.name)),
@@ -150,7 +166,11 @@ fn sound_row(entry: &SoundEntry) -> ListRow {
         detail.push("yours".into());
     }
     let search = format!("{} {} {}", entry.name, detail.join(" "), entry.tags.join(" ")).to_lowercase();
-    ListRow { name: entry.name.clone(), detail: detail.join(" · "), search }
+    ListRow {
+        name: entry.name.clone(),
+        detail: detail.join(" · "),
+        search,
+    }
 }
 
 fn preset_row(entry: &PresetEntry) -> ListRow {
@@ -160,7 +180,16 @@ fn preset_row(entry: &PresetEntry) -> ListRow {
     if entry.is_user {
         detail.push("yours".into());
     }
-    let search =
-        format!("{} {} {} {}", preset.name, preset.description, preset.author, preset.tags.join(" "));
-    ListRow { name: preset.name.clone(), detail: detail.join(" · "), search: search.to_lowercase() }
+    let search = format!(
+        "{} {} {} {}",
+        preset.name,
+        preset.description,
+        preset.author,
+        preset.tags.join(" ")
+    );
+    ListRow {
+        name: preset.name.clone(),
+        detail: detail.join(" · "),
+        search: search.to_lowercase(),
+    }
 }

@@ -23,13 +23,19 @@ const GRID_LINES: usize = 8;
 
 /// Where on the screen a blend lies; x from left, y from the bottom, each 0..1.
 pub fn to_screen(pad: Rect, blend: Vec2) -> Pos2 {
-    pos2(pad.left() + pad.width() * blend.x, pad.bottom() - pad.height() * blend.y)
+    pos2(
+        pad.left() + pad.width() * blend.x,
+        pad.bottom() - pad.height() * blend.y,
+    )
 }
 
 /// The blend of a place on the screen, held within the pad.
 pub fn to_blend(pad: Rect, place: Pos2) -> Vec2 {
-    vec2((place.x - pad.left()) / pad.width(), (pad.bottom() - place.y) / pad.height())
-        .clamp(Vec2::ZERO, Vec2::splat(1.0))
+    vec2(
+        (place.x - pad.left()) / pad.width(),
+        (pad.bottom() - place.y) / pad.height(),
+    )
+    .clamp(Vec2::ZERO, Vec2::splat(1.0))
 }
 
 /// Shows the pad and takes the puck's movements.
@@ -49,13 +55,21 @@ pub fn show(ui: &mut Ui, pad: Rect, snapshot: &Snapshot, commands: &mut Commands
         commands.push(Command::Set(Parameter::BlendY, blend.y));
     };
     if pressed && let Some(pointer) = response.interact_pointer_pos() {
-        let start = if puck::is_at(puck, pointer) { blend } else { to_blend(pad, pointer) };
+        let start = if puck::is_at(puck, pointer) {
+            blend
+        } else {
+            to_blend(pad, pointer)
+        };
         ui.data_mut(|data| data.insert_temp(held, start));
         commands.extend(both.map(Command::Begin));
         set(commands, start);
     } else if let Some(place) = ui.data(|data| data.get_temp::<Vec2>(held)) {
         let (delta, is_fine, is_down) = ui.input(|input| {
-            (input.pointer.delta(), input.modifiers.shift, input.pointer.primary_down())
+            (
+                input.pointer.delta(),
+                input.modifiers.shift,
+                input.pointer.primary_down(),
+            )
         });
         let scale = if is_fine { FINE_DRAG } else { 1.0 };
         let place = place + vec2(delta.x / pad.width(), -delta.y / pad.height()) * scale;
@@ -89,7 +103,12 @@ fn paint_ground(ui: &Ui, pad: Rect) {
     let painter = ui.painter();
     painter.add(Shape::mesh(gradient(pad)));
     // The mesh has hard edges; this line smooths them.
-    painter.rect_stroke(pad, theme::PAD_RADIUS, Stroke::new(1.5, theme::GROUND), StrokeKind::Middle);
+    painter.rect_stroke(
+        pad,
+        theme::PAD_RADIUS,
+        Stroke::new(1.5, theme::GROUND),
+        StrokeKind::Middle,
+    );
     let line = Stroke::new(0.6, Color32::from_white_alpha(13));
     let inner = pad.shrink(8.0);
     for step in 1..GRID_LINES {
@@ -158,7 +177,10 @@ fn gradient(pad: Rect) -> Mesh {
 mod tests {
     use super::*;
 
-    const PAD: Rect = Rect { min: pos2(20.0, 112.0), max: pos2(440.0, 532.0) };
+    const PAD: Rect = Rect {
+        min: pos2(20.0, 112.0),
+        max: pos2(440.0, 532.0),
+    };
 
     #[test]
     fn the_corners_of_the_pad_are_the_corners_of_the_blend() {

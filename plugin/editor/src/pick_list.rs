@@ -15,7 +15,11 @@ pub fn search(rows: &[ListRow], query: &str) -> Vec<usize> {
     let query = query.to_lowercase();
     let words: Vec<&str> = query.split_whitespace().collect();
     let has_all = |row: &ListRow| words.iter().all(|word| row.search.contains(word));
-    rows.iter().enumerate().filter(|(_, row)| has_all(row)).map(|(index, _)| index).collect()
+    rows.iter()
+        .enumerate()
+        .filter(|(_, row)| has_all(row))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 /// Shows the field and the rows; tells which row was picked. `selected` is marked.
@@ -44,9 +48,9 @@ pub fn show(ui: &mut Ui, id: Id, hint: &str, rows: &[ListRow], selected: Option<
             Frame::NONE
                 .fill(theme::GROUND)
                 .corner_radius(6)
-                .stroke(egui::Stroke::new(1.0, theme::LINE)),
+                .stroke(egui::Stroke::new(1.0, theme::LINE))
+                .inner_margin(Margin::symmetric(10, 6)),
         )
-        .margin(Margin::symmetric(8, 6))
         .font(theme::regular(12.0))
         .desired_width(ui.available_width())
         .char_limit(64)
@@ -61,7 +65,11 @@ pub fn show(ui: &mut Ui, id: Id, hint: &str, rows: &[ListRow], selected: Option<
 
     let found = search(rows, &query);
     let (down, up, enter) = ui.input(|input| {
-        (input.key_pressed(Key::ArrowDown), input.key_pressed(Key::ArrowUp), input.key_pressed(Key::Enter))
+        (
+            input.key_pressed(Key::ArrowDown),
+            input.key_pressed(Key::ArrowUp),
+            input.key_pressed(Key::Enter),
+        )
     });
     let last = found.len().saturating_sub(1);
     let has_moved = down || up;
@@ -77,29 +85,43 @@ pub fn show(ui: &mut Ui, id: Id, hint: &str, rows: &[ListRow], selected: Option<
     }
 
     ui.add_space(4.0);
-    ScrollArea::vertical().id_salt(id).max_height(MAX_HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
-        ui.spacing_mut().item_spacing.y = 0.0;
-        if found.is_empty() {
-            let text = if rows.is_empty() { "nothing to pick from" } else { "nothing found" };
-            ui.add_space(6.0);
-            ui.colored_label(theme::TEXT_MUTED, text);
-        }
-        for (place, &index) in found.iter().enumerate() {
-            let (rect, response) =
-                ui.allocate_exact_size(vec2(ui.available_width(), ROW_HEIGHT), Sense::click());
-            let is_cursor = cursor == Some(place);
-            if is_cursor && has_moved {
-                ui.scroll_to_rect(rect, None);
+    ScrollArea::vertical()
+        .id_salt(id)
+        .max_height(MAX_HEIGHT)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            if found.is_empty() {
+                let text = if rows.is_empty() {
+                    "nothing to pick from"
+                } else {
+                    "nothing found"
+                };
+                ui.add_space(6.0);
+                ui.colored_label(theme::TEXT_MUTED, text);
             }
-            if is_opened && selected == Some(index) {
-                ui.scroll_to_rect(rect, Some(egui::Align::Center));
+            for (place, &index) in found.iter().enumerate() {
+                let (rect, response) =
+                    ui.allocate_exact_size(vec2(ui.available_width(), ROW_HEIGHT), Sense::click());
+                let is_cursor = cursor == Some(place);
+                if is_cursor && has_moved {
+                    ui.scroll_to_rect(rect, None);
+                }
+                if is_opened && selected == Some(index) {
+                    ui.scroll_to_rect(rect, Some(egui::Align::Center));
+                }
+                paint_row(
+                    ui,
+                    rect,
+                    &rows[index],
+                    selected == Some(index),
+                    is_cursor || response.hovered(),
+                );
+                if response.clicked() {
+                    picked = Some(index);
+                }
             }
-            paint_row(ui, rect, &rows[index], selected == Some(index), is_cursor || response.hovered());
-            if response.clicked() {
-                picked = Some(index);
-            }
-        }
-    });
+        });
     ui.data_mut(|data| {
         data.insert_temp(query_id, query);
         data.insert_temp(cursor_id, cursor);
@@ -137,13 +159,18 @@ mod tests {
     use super::*;
 
     fn rows() -> Vec<ListRow> {
-        [("Upright Bass", "acoustic"), ("Flute", "wind"), ("Bass Flute", "wind"), ("Glockenspiel", "mallet")]
-            .map(|(name, detail)| ListRow {
-                name: name.into(),
-                detail: detail.into(),
-                search: format!("{name} {detail}").to_lowercase(),
-            })
-            .into()
+        [
+            ("Upright Bass", "acoustic"),
+            ("Flute", "wind"),
+            ("Bass Flute", "wind"),
+            ("Glockenspiel", "mallet"),
+        ]
+        .map(|(name, detail)| ListRow {
+            name: name.into(),
+            detail: detail.into(),
+            search: format!("{name} {detail}").to_lowercase(),
+        })
+        .into()
     }
 
     #[test]

@@ -13,7 +13,13 @@ pub fn neighbour(count: usize, present: Option<usize>, is_forward: bool) -> Opti
     Some(match (present, is_forward) {
         (None, true) => 0,
         (None, false) => last,
-        (Some(index), true) => if index >= last { 0 } else { index + 1 },
+        (Some(index), true) => {
+            if index >= last {
+                0
+            } else {
+                index + 1
+            }
+        }
         (Some(index), false) => index.checked_sub(1).unwrap_or(last).min(last),
     })
 }
@@ -27,27 +33,53 @@ pub fn show(ui: &mut Ui, rect: Rect, snapshot: &Snapshot, commands: &mut Command
         Stroke::new(1.0, theme::LINE),
         StrokeKind::Inside,
     );
-    let present = snapshot.presets.iter().position(|row| *row.name == *snapshot.preset);
+    let present = snapshot
+        .presets
+        .iter()
+        .position(|row| *row.name == *snapshot.preset);
     let side = 44.0;
     let arrows = [
-        ("‹", false, Rect::from_min_size(rect.min, vec2(side, rect.height()))),
-        ("›", true, Rect::from_min_max(pos2(rect.right() - side, rect.top()), rect.max)),
+        (
+            "‹",
+            false,
+            Rect::from_min_size(rect.min, vec2(side, rect.height())),
+        ),
+        (
+            "›",
+            true,
+            Rect::from_min_max(pos2(rect.right() - side, rect.top()), rect.max),
+        ),
     ];
     for (sign, is_forward, arrow) in arrows {
         let response = ui.interact(arrow, ui.scope_id().with(("preset", is_forward)), Sense::click());
         let to = neighbour(snapshot.presets.len(), present, is_forward);
-        let colour = if response.hovered() && to.is_some() { theme::TEXT } else { theme::TEXT_MUTED };
+        let colour = if response.hovered() && to.is_some() {
+            theme::TEXT
+        } else {
+            theme::TEXT_MUTED
+        };
         let place = arrow.center() - vec2(0.0, 1.0);
-        ui.painter().text(place, Align2::CENTER_CENTER, sign, theme::regular(18.0), colour);
-        if response.clicked() && let Some(index) = to {
+        ui.painter()
+            .text(place, Align2::CENTER_CENTER, sign, theme::regular(18.0), colour);
+        if response.clicked()
+            && let Some(index) = to
+        {
             commands.push(Command::LoadPreset(index));
         }
     }
 
     let middle = Rect::from_min_max(arrows[0].2.right_top(), arrows[1].2.left_bottom());
     let response = ui.interact(middle, ui.scope_id().with("preset_name"), Sense::click());
-    let name = if snapshot.preset.is_empty() { "Choose a preset" } else { &*snapshot.preset };
-    let colour = if snapshot.preset.is_empty() { theme::TEXT_MUTED } else { theme::TEXT };
+    let name = if snapshot.preset.is_empty() {
+        "Choose a preset"
+    } else {
+        &*snapshot.preset
+    };
+    let colour = if snapshot.preset.is_empty() {
+        theme::TEXT_MUTED
+    } else {
+        theme::TEXT
+    };
     ui.painter().with_clip_rect(middle).text(
         middle.center(),
         Align2::CENTER_CENTER,

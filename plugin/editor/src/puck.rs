@@ -18,7 +18,9 @@ pub fn is_at(puck: Pos2, pointer: Pos2) -> bool {
 /// Paints the puck with a glow of the blend's colour, stronger while it is held.
 pub fn paint(painter: &Painter, puck: Pos2, colour: Color32, is_lit: bool) {
     let strength = if is_lit { 0.55 } else { 0.38 };
-    let glow = colour.lerp_to_gamma(Color32::WHITE, 0.35).gamma_multiply(strength);
+    let glow = colour
+        .lerp_to_gamma(Color32::WHITE, 0.35)
+        .gamma_multiply(strength);
     let mut mesh = Mesh::default();
     // The light falls off with the square of the distance: two rings between the puck and nothing.
     let rings = [(0.0, 1.0), (0.35, 0.48), (0.65, 0.14), (1.0, 0.0)];

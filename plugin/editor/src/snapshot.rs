@@ -160,6 +160,12 @@ mod tests {
     #[test]
     fn a_silent_window_is_not_lively() {
         assert!(!Snapshot::default().is_lively());
-        assert!(Snapshot { held_keys: 1, ..Default::default() }.is_lively());
+        assert!(
+            Snapshot {
+                held_keys: 1,
+                ..Default::default()
+            }
+            .is_lively()
+        );
     }
 }

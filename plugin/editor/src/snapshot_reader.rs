@@ -49,12 +49,14 @@ pub struct Listed {
 
 impl SnapshotReader {
     /// A reader for one window.
-    pub fn new(
-        controls: Arc<dyn Controls>,
-            instance: Arc<Instance>,
-        meters: Arc<Meters>,
-    ) -> Self {
-        Self { controls, instance, meters, peaks: [0.0; 2], curves: None }
+    pub fn new(controls: Arc<dyn Controls>, instance: Arc<Instance>, meters: Arc<Meters>) -> Self {
+        Self {
+            controls,
+            instance,
+            meters,
+            peaks: [0.0; 2],
+            curves: None,
+        }
     }
 
     /// What there is to show, `seconds` after the last snapshot.
@@ -81,7 +83,12 @@ impl SnapshotReader {
         }
         problems.extend(self.controls.notice().map(|notice| notice.to_string()));
         problems.extend(listed.trouble.clone());
-        problems.extend(status.last_failure.clone().filter(|failure| !problems.contains(failure)));
+        problems.extend(
+            status
+                .last_failure
+                .clone()
+                .filter(|failure| !problems.contains(failure)),
+        );
         Snapshot {
             parameters,
             weights,
@@ -139,7 +146,10 @@ fn parameter_view(param: &FloatParam) -> ParameterView {
 }
 
 fn device_view(status: &EngineStatus, engine: &Engine, meters: &Meters) -> DeviceView {
-    let mut view = DeviceView { choice: engine.device(), ..Default::default() };
+    let mut view = DeviceView {
+        choice: engine.device(),
+        ..Default::default()
+    };
     match &status.model {
         ModelStatus::NotLoaded => view.label = "waiting for the host".into(),
         ModelStatus::Loading => view.label = "loading the model".into(),
@@ -147,7 +157,11 @@ fn device_view(status: &EngineStatus, engine: &Engine, meters: &Meters) -> Devic
             view.condition = DeviceCondition::Failed;
             view.label = "no model".into();
         }
-        ModelStatus::Ready { tag, device, refusals } => {
+        ModelStatus::Ready {
+            tag,
+            device,
+            refusals,
+        } => {
             view.condition = DeviceCondition::Ready;
             view.label = match status.realtime_factor {
                 Some(factor) => format!("{} · {factor:.0}× real time", device.name()),
@@ -169,7 +183,10 @@ fn device_view(status: &EngineStatus, engine: &Engine, meters: &Meters) -> Devic
         ));
     }
     if meters.underruns() > 0 {
-        view.facts.push(format!("{} times a voice caught up with its worker", meters.underruns()));
+        view.facts.push(format!(
+            "{} times a voice caught up with its worker",
+            meters.underruns()
+        ));
     }
     view
 }

@@ -29,9 +29,19 @@ pub fn show(ui: &mut Ui, corner: usize, snapshot: &Snapshot, commands: &mut Comm
     ui.add_space(2.0);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 26.0), Sense::click());
     ui.painter().hline(rect.x_range(), rect.top(), (1.0, theme::LINE));
-    let colour = if response.hovered() { theme::ACCENT } else { theme::TEXT_MUTED };
+    let colour = if response.hovered() {
+        theme::ACCENT
+    } else {
+        theme::TEXT_MUTED
+    };
     let place = rect.left_center() + vec2(16.0, 1.0);
-    ui.painter().text(place, Align2::LEFT_CENTER, "Clear this corner", theme::regular(12.0), colour);
+    ui.painter().text(
+        place,
+        Align2::LEFT_CENTER,
+        "Clear this corner",
+        theme::regular(12.0),
+        colour,
+    );
     if response.clicked() {
         commands.push(Command::PickSound(corner, None));
     }

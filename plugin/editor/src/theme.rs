@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use egui::{
-    Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Stroke, TextStyle,
-    Visuals, vec2,
+    Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Stroke, TextStyle, Visuals, vec2,
 };
 
 /// The window's ground.
@@ -130,6 +129,7 @@ pub fn install(context: &egui::Context) {
         ]
         .into();
         style.spacing.item_spacing = vec2(8.0, 4.0);
+        style.spacing.menu_margin = egui::Margin::same(10);
         style.spacing.button_padding = vec2(10.0, 4.0);
         style.spacing.scroll = egui::style::ScrollStyle::thin();
         style.interaction.selectable_labels = false;

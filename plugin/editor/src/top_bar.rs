@@ -1,6 +1,8 @@
 //! The bar at the top: the name, the preset, the device, the voices, the load, the zoom. Window thread.
 
-use egui::{Align2, Color32, Popup, Rect, RectAlign, RichText, Sense, Stroke, StrokeKind, Ui, Vec2, pos2, vec2};
+use egui::{
+    Align2, Color32, Popup, Rect, RectAlign, RichText, Sense, Stroke, StrokeKind, Ui, Vec2, pos2, vec2,
+};
 
 use crate::command::{Command, Commands};
 use crate::device_menu;
@@ -26,10 +28,16 @@ pub fn show(ui: &mut Ui, bar: Rect, snapshot: &Snapshot, commands: &mut Commands
     let load = Rect::from_min_size(pos2(right - 120.0, middle - 5.0), vec2(70.0, 10.0));
     let voices = pos2(right - 134.0, middle);
     let device_width = 176.0;
-    let device = Rect::from_min_size(pos2(right - 224.0 - device_width, middle - 13.0), vec2(device_width, 26.0));
+    let device = Rect::from_min_size(
+        pos2(right - 224.0 - device_width, middle - 13.0),
+        vec2(device_width, 26.0),
+    );
     let preset_left = bar.left() + (bar.width() * 0.295).max(140.0);
     let preset_right = (preset_left + 330.0).min(device.left() - 20.0);
-    let preset = Rect::from_min_max(pos2(preset_left, middle - 15.0), pos2(preset_right, middle + 15.0));
+    let preset = Rect::from_min_max(
+        pos2(preset_left, middle - 15.0),
+        pos2(preset_right, middle + 15.0),
+    );
 
     preset_bar::show(ui, preset, snapshot, commands);
     device_menu::show(ui, device, snapshot, commands);
@@ -38,11 +46,18 @@ pub fn show(ui: &mut Ui, bar: Rect, snapshot: &Snapshot, commands: &mut Commands
         (voices, 0) => format!("{voices} voices"),
         (voices, waiting) => format!("{voices} + {waiting}"),
     };
-    let voices = ui.painter().text(voices, Align2::RIGHT_CENTER, text, theme::regular(12.0), theme::TEXT_MUTED);
-    ui.interact(voices.expand(4.0), ui.scope_id().with("voices"), Sense::hover()).on_hover_text(format!(
-        "{} voices sound, {} wait for their first samples, {} notes are being rendered",
-        snapshot.voices, snapshot.waiting_voices, snapshot.rendering
-    ));
+    let voices = ui.painter().text(
+        voices,
+        Align2::RIGHT_CENTER,
+        text,
+        theme::regular(12.0),
+        theme::TEXT_MUTED,
+    );
+    ui.interact(voices.expand(4.0), ui.scope_id().with("voices"), Sense::hover())
+        .on_hover_text(format!(
+            "{} voices sound, {} wait for their first samples, {} notes are being rendered",
+            snapshot.voices, snapshot.waiting_voices, snapshot.rendering
+        ));
     show_load(ui, load, snapshot.load);
     show_zoom(ui, gear, snapshot.zoom, commands);
 }
@@ -54,31 +69,50 @@ fn show_load(ui: &mut Ui, rect: Rect, load: f32) {
     painter.rect(rect, 5.0, theme::GROUND, line, StrokeKind::Inside);
     let inner = rect.shrink(1.0);
     // A filled piece narrower than its own rounding cannot be drawn round: it begins at the height of the bar.
-    let width = if load > 0.005 { (inner.width() * load).max(inner.height()) } else { 0.0 };
+    let width = if load > 0.005 {
+        (inner.width() * load).max(inner.height())
+    } else {
+        0.0
+    };
     let colour = match load {
         load if load > 0.9 => theme::ACCENT,
         load if load > 0.7 => theme::WAITING,
         _ => theme::GOOD,
     };
-    painter.rect_filled(Rect::from_min_size(inner.min, vec2(width, inner.height())), 4.0, colour);
+    painter.rect_filled(
+        Rect::from_min_size(inner.min, vec2(width, inner.height())),
+        4.0,
+        colour,
+    );
     ui.interact(rect.expand(4.0), ui.scope_id().with("load"), Sense::hover())
-        .on_hover_text(format!("Playing takes {:.1} % of the audio thread's time", load * 100.0));
+        .on_hover_text(format!(
+            "Playing takes {:.1} % of the audio thread's time",
+            load * 100.0
+        ));
 }
 
 fn show_zoom(ui: &mut Ui, rect: Rect, zoom: f32, commands: &mut Commands) {
     let response = ui.interact(rect, ui.scope_id().with("zoom"), Sense::click());
-    let colour = if response.hovered() { theme::TEXT } else { theme::TEXT_MUTED };
+    let colour = if response.hovered() {
+        theme::TEXT
+    } else {
+        theme::TEXT_MUTED
+    };
     paint_gear(ui, rect.center(), colour);
-    Popup::menu(&response).align(RectAlign::BOTTOM_END).gap(6.0).width(120.0).show(|ui| {
-        ui.label(RichText::new("Window").color(theme::TEXT_MUTED));
-        for step in ZOOMS {
-            let text = RichText::new(format!("{:.0} %", step * 100.0)).color(theme::TEXT);
-            if ui.radio((step - zoom).abs() < 0.01, text).clicked() {
-                commands.push(Command::SetZoom(step));
-                ui.close();
+    Popup::menu(&response)
+        .align(RectAlign::BOTTOM_END)
+        .gap(6.0)
+        .width(120.0)
+        .show(|ui| {
+            ui.label(RichText::new("Window").color(theme::TEXT_MUTED));
+            for step in ZOOMS {
+                let text = RichText::new(format!("{:.0} %", step * 100.0)).color(theme::TEXT);
+                if ui.radio((step - zoom).abs() < 0.01, text).clicked() {
+                    commands.push(Command::SetZoom(step));
+                    ui.close();
+                }
             }
-        }
-    });
+        });
     response.on_hover_cursor(egui::CursorIcon::PointingHand);
 }
 
@@ -86,7 +120,10 @@ fn paint_gear(ui: &Ui, centre: egui::Pos2, colour: Color32) {
     let painter = ui.painter();
     for tooth in 0..8 {
         let direction = Vec2::angled(std::f32::consts::TAU * tooth as f32 / 8.0);
-        painter.line_segment([centre + direction * 4.5, centre + direction * 7.5], Stroke::new(2.4, colour));
+        painter.line_segment(
+            [centre + direction * 4.5, centre + direction * 7.5],
+            Stroke::new(2.4, colour),
+        );
     }
     painter.circle_stroke(centre, 4.4, Stroke::new(2.0, colour));
 }

@@ -33,7 +33,13 @@ pub fn show(ui: &mut Ui, rect: Rect, parameter: Parameter, snapshot: &Snapshot, 
     if response.hovered() || response.dragged() {
         ui.painter().rect_filled(rect, 4.0, theme::HOVER);
     }
-    ui.painter().text(rect.center(), Align2::CENTER_CENTER, &view.text, theme::regular(11.0), theme::TEXT);
+    ui.painter().text(
+        rect.center(),
+        Align2::CENTER_CENTER,
+        &view.text,
+        theme::regular(11.0),
+        theme::TEXT,
+    );
     response.on_hover_cursor(CursorIcon::ResizeVertical);
 }
 
@@ -104,5 +110,11 @@ pub fn show_labelled(
         theme::TEXT_MUTED,
     );
     let left = label_rect.right() + 2.0;
-    show(ui, Rect::from_min_max(pos2(left, rect.top()), rect.max), parameter, snapshot, commands);
+    show(
+        ui,
+        Rect::from_min_max(pos2(left, rect.top()), rect.max),
+        parameter,
+        snapshot,
+        commands,
+    );
 }

@@ -26,3 +26,279 @@ pub fn show(ui: &mut Ui, snapshot: &Snapshot, commands: &mut Commands) {
     top_bar::show(ui, layout.top_bar, snapshot, commands);
     error_strip::show(ui, layout.error_strip, &snapshot.problems);
 }
+
+#[cfg(test)]
+mod tests {
+    use betwixt_engine::parameter::Parameter;
+    use egui::{Context, Event, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, vec2};
+
+    use super::*;
+    use crate::command::Command;
+    use crate::snapshot::{CornerView, ListRow};
+    use crate::{keyboard, pad};
+
+    /// A window without a screen.
+    struct Hand {
+        context: Context,
+        snapshot: Snapshot,
+        window: Rect,
+        seconds: f64,
+    }
+
+    impl Hand {
+        fn new() -> Self {
+            let context = Context::default();
+            theme::install(&context);
+            let row = |name: &str| ListRow {
+                name: name.into(),
+                search: name.to_lowercase(),
+                ..Default::default()
+            };
+            let mut snapshot = Snapshot {
+                zoom: 1.0,
+                sounds: ["Flute", "Harp", "Bass flute"].map(row).into(),
+                presets: ["Init", "Dusk"].map(row).into(),
+                preset: "Init".into(),
+                ..Default::default()
+            };
+            snapshot.corners[0] = Some(CornerView {
+                name: "Harp".into(),
+                ..Default::default()
+            });
+            let window = Rect::from_min_size(Pos2::ZERO, vec2(1120.0, 740.0));
+            let mut hand = Self {
+                context,
+                snapshot,
+                window,
+                seconds: 0.0,
+            };
+            hand.frames(2);
+            hand
+        }
+
+        fn layout(&self) -> Layout {
+            Layout::new(self.window, false)
+        }
+
+        fn frame(&mut self, events: Vec<Event>) -> Commands {
+            self.seconds += 0.02;
+            let input = RawInput {
+                screen_rect: Some(self.window),
+                time: Some(self.seconds),
+                focused: true,
+                events,
+                ..Default::default()
+            };
+            let mut commands = Commands::new();
+            let output = self
+                .context
+                .run_ui(input, |ui| show(ui, &self.snapshot, &mut commands));
+            output.drop_without_applying_deltas();
+            commands
+        }
+
+        fn frames(&mut self, count: usize) -> Commands {
+            (0..count).flat_map(|_| self.frame(Vec::new())).collect()
+        }
+
+        fn button(place: Pos2, pressed: bool) -> Event {
+            Event::PointerButton {
+                pos: place,
+                button: PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            }
+        }
+
+        fn press(&mut self, place: Pos2) -> Commands {
+            let mut commands = self.frame(vec![Event::PointerMoved(place)]);
+            commands.extend(self.frame(vec![Self::button(place, true)]));
+            commands
+        }
+
+        fn drag_to(&mut self, place: Pos2) -> Commands {
+            let mut commands = self.frame(vec![Event::PointerMoved(place)]);
+            commands.extend(self.frames(1));
+            commands
+        }
+
+        fn release(&mut self, place: Pos2) -> Commands {
+            let mut commands = self.frame(vec![Self::button(place, false)]);
+            commands.extend(self.frames(1));
+            commands
+        }
+
+        fn click(&mut self, place: Pos2) -> Commands {
+            let mut commands = self.press(place);
+            commands.extend(self.release(place));
+            commands
+        }
+
+        fn write(&mut self, text: &str) -> Commands {
+            self.frame(vec![Event::Text(text.into())])
+        }
+
+        fn key(&mut self, key: Key) -> Commands {
+            let event = |pressed| Event::Key {
+                key,
+                physical_key: None,
+                pressed,
+                repeat: false,
+                modifiers: Modifiers::NONE,
+            };
+            let mut commands = self.frame(vec![event(true)]);
+            commands.extend(self.frame(vec![event(false)]));
+            commands
+        }
+
+        fn has_keyboard(&self) -> bool {
+            self.context.egui_wants_keyboard_input()
+        }
+    }
+
+    #[test]
+    fn an_untouched_window_asks_for_nothing() {
+        assert!(Hand::new().frames(5).is_empty());
+    }
+
+    #[test]
+    fn the_puck_jumps_to_the_pointer_follows_it_and_is_let_go() {
+        let mut hand = Hand::new();
+        let pad = hand.layout().pad;
+        let (x, y) = (Parameter::BlendX, Parameter::BlendY);
+        let pressed = hand.press(pad::to_screen(pad, vec2(0.75, 0.5)));
+        assert_eq!(pressed[..2], [Command::Begin(x), Command::Begin(y)]);
+        assert_eq!(pressed[2..], [Command::Set(x, 0.75), Command::Set(y, 0.5)]);
+        let moved = hand.drag_to(pad::to_screen(pad, vec2(0.5, 0.25)));
+        let near = |command: &Command, parameter, value: f32| match command {
+            Command::Set(set, to) => *set == parameter && (to - value).abs() < 1e-4,
+            _ => false,
+        };
+        assert!(near(&moved[0], x, 0.5) && near(&moved[1], y, 0.25), "{moved:?}");
+        let past_the_edge = hand.drag_to(pad.left_bottom() + vec2(-300.0, 300.0));
+        assert!(
+            near(&past_the_edge[0], x, 0.0) && near(&past_the_edge[1], y, 0.0),
+            "{past_the_edge:?}"
+        );
+        assert_eq!(
+            hand.release(pad.left_bottom()),
+            [Command::End(x), Command::End(y)]
+        );
+        assert!(hand.frames(3).is_empty());
+    }
+
+    #[test]
+    fn a_double_click_on_the_pad_resets_the_blend() {
+        let mut hand = Hand::new();
+        let place = hand.layout().pad.center();
+        hand.click(place);
+        let second = hand.click(place);
+        assert!(second.contains(&Command::Reset(Parameter::BlendX)), "{second:?}");
+        assert!(second.contains(&Command::Reset(Parameter::BlendY)), "{second:?}");
+    }
+
+    #[test]
+    fn a_key_sounds_while_the_mouse_holds_it_and_slides_to_the_next() {
+        let mut hand = Hand::new();
+        let keys = hand.layout().keyboard;
+        let place = |key| keyboard::key_rect(keys, key).center_bottom() - vec2(0.0, 3.0);
+        let pressed = hand.press(place(60));
+        assert!(
+            matches!(pressed[..], [Command::Press(60, velocity)] if velocity > 0.9),
+            "{pressed:?}"
+        );
+        let slid = hand.drag_to(place(62));
+        assert!(
+            matches!(slid[..], [Command::Release(60), Command::Press(62, _)]),
+            "{slid:?}"
+        );
+        assert_eq!(hand.release(place(62)), [Command::Release(62)]);
+    }
+
+    #[test]
+    fn a_value_is_typed_after_a_click_and_the_keyboard_given_back() {
+        let mut hand = Hand::new();
+        let envelope = hand.layout().envelope;
+        let attack = envelope.left_bottom() + vec2(50.0, -19.0);
+        assert!(!hand.has_keyboard());
+        hand.click(attack);
+        hand.frames(2);
+        assert!(hand.has_keyboard());
+        hand.write("120 ms");
+        let typed = hand.key(Key::Enter);
+        assert_eq!(typed, [Command::Type(Parameter::AttackMs, "120 ms".into())]);
+        hand.frames(2);
+        assert!(!hand.has_keyboard());
+    }
+
+    #[test]
+    fn escape_leaves_a_value_as_it_was() {
+        let mut hand = Hand::new();
+        let attack = hand.layout().envelope.left_bottom() + vec2(50.0, -19.0);
+        hand.click(attack);
+        hand.frames(2);
+        hand.write("9");
+        assert!(hand.key(Key::Escape).is_empty());
+        hand.frames(2);
+        assert!(!hand.has_keyboard());
+    }
+
+    #[test]
+    fn an_envelope_handle_moves_its_time_and_the_sustain() {
+        let mut hand = Hand::new();
+        for parameter in Parameter::ALL {
+            hand.snapshot.parameters[parameter as usize].normalized = 0.5;
+        }
+        let envelope = hand.layout().envelope;
+        let graph = Rect::from_min_max(envelope.min + vec2(16.0, 42.0), envelope.max - vec2(16.0, 42.0));
+        let handle = crate::envelope_view::curve(graph, 0.5, 0.5, 0.5, 0.5).sustain;
+        hand.press(handle);
+        let moved = hand.drag_to(handle + vec2(12.0, -9.0));
+        let grown = |wanted| {
+            moved
+                .iter()
+                .any(|command| matches!(command, Command::Set(set, value) if *set == wanted && *value > 0.5))
+        };
+        assert!(
+            grown(Parameter::DecayMs) && grown(Parameter::Sustain),
+            "{moved:?}"
+        );
+        let ended = hand.release(handle);
+        assert!(ended.contains(&Command::End(Parameter::DecayMs)), "{ended:?}");
+        assert!(ended.contains(&Command::End(Parameter::Sustain)), "{ended:?}");
+    }
+
+    #[test]
+    fn a_corner_gets_the_sound_that_was_searched_for() {
+        let mut hand = Hand::new();
+        let corner = hand.layout().corners[1].center();
+        hand.click(corner);
+        hand.frames(3);
+        assert!(hand.has_keyboard());
+        hand.write("flute ba");
+        hand.frames(1);
+        assert_eq!(hand.key(Key::Enter), [Command::PickSound(1, Some(2))]);
+        hand.frames(3);
+        assert!(!hand.has_keyboard());
+    }
+
+    #[test]
+    fn the_arrows_beside_the_presets_name_step_through_the_list() {
+        let mut hand = Hand::new();
+        let bar = hand.layout().top_bar;
+        let after = bar.left_center() + vec2(330.0 + 330.0 - 20.0, 0.0);
+        assert_eq!(hand.click(after), [Command::LoadPreset(1)]);
+    }
+
+    #[test]
+    fn windows_of_any_size_and_state_are_shown() {
+        let mut hand = Hand::new();
+        for size in [vec2(1.0, 1.0), vec2(900.0, 600.0), vec2(4096.0, 2000.0)] {
+            hand.window = Rect::from_min_size(Pos2::ZERO, size);
+            hand.snapshot.problems = vec!["no model".into(), "no library".into()];
+            hand.snapshot.held_keys = u128::MAX;
+            hand.snapshot.load = f32::NAN;
+            assert!(hand.frames(2).is_empty());
+        }
+    }
+}

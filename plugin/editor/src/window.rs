@@ -91,7 +91,11 @@ impl Window {
     fn apply(&mut self, preset: &Preset, patch: Patch) {
         self.librarian.ask(Request::SetPatch(patch));
         for parameter in Parameter::ALL {
-            let normalized = self.desk.controls.param(parameter).preview_normalized(preset.parameter(parameter));
+            let normalized = self
+                .desk
+                .controls
+                .param(parameter)
+                .preview_normalized(preset.parameter(parameter));
             self.set_whole(parameter, normalized);
         }
         self.desk.controls.set_preset_name(&preset.name);
@@ -114,13 +118,15 @@ impl Window {
             && !self.held.contains(&parameter)
         {
             self.held.push(parameter);
-            host.param_setter().begin_set_parameter(self.desk.controls.param(parameter));
+            host.param_setter()
+                .begin_set_parameter(self.desk.controls.param(parameter));
         }
     }
 
     fn set(&self, parameter: Parameter, normalized: f32) {
         if let Some(host) = &self.host {
-            host.param_setter().set_parameter_normalized(self.desk.controls.param(parameter), normalized);
+            host.param_setter()
+                .set_parameter_normalized(self.desk.controls.param(parameter), normalized);
         }
     }
 
@@ -129,7 +135,8 @@ impl Window {
             && let Some(index) = self.held.iter().position(|held| *held == parameter)
         {
             self.held.swap_remove(index);
-            host.param_setter().end_set_parameter(self.desk.controls.param(parameter));
+            host.param_setter()
+                .end_set_parameter(self.desk.controls.param(parameter));
         }
     }
 
@@ -187,7 +194,8 @@ impl NiceEguiApp for Window {
         self.carry_out(ui.ctx(), commands);
         self.desk.keyboard.lock().flush();
         let is_lively = is_busy || snapshot.is_lively();
-        ui.ctx().request_repaint_after(if is_lively { LIVELY_FRAME } else { IDLE_FRAME });
+        ui.ctx()
+            .request_repaint_after(if is_lively { LIVELY_FRAME } else { IDLE_FRAME });
     }
 
     fn resized(&mut self, size: BaseviewSize) {
@@ -203,7 +211,10 @@ impl NiceEguiApp for Window {
 
     fn zoom_factor_changed(&mut self, zoom: f32) {
         self.zoom = zoom;
-        self.desk.window.set_size(WindowSize { zoom, ..self.desk.window.size() });
+        self.desk.window.set_size(WindowSize {
+            zoom,
+            ..self.desk.window.size()
+        });
     }
 }
 
@@ -212,7 +223,8 @@ impl Drop for Window {
         self.desk.keyboard.lock().release_all();
         for parameter in std::mem::take(&mut self.held) {
             if let Some(host) = &self.host {
-                host.param_setter().end_set_parameter(self.desk.controls.param(parameter));
+                host.param_setter()
+                    .end_set_parameter(self.desk.controls.param(parameter));
             }
         }
         self.desk.window.set_open(false);

@@ -29,7 +29,11 @@ pub struct WindowSize {
 
 impl Default for WindowSize {
     fn default() -> Self {
-        Self { width: 1120.0, height: 740.0, zoom: 1.0 }
+        Self {
+            width: 1120.0,
+            height: 740.0,
+            zoom: 1.0,
+        }
     }
 }
 
@@ -38,7 +42,11 @@ impl WindowSize {
     pub fn clamped(self) -> Self {
         let default = Self::default();
         let hold = |value: f32, low: f32, high: f32, default: f32| {
-            if value.is_finite() { value.clamp(low, high) } else { default }
+            if value.is_finite() {
+                value.clamp(low, high)
+            } else {
+                default
+            }
         };
         Self {
             width: hold(self.width, MIN_WIDTH, MAX_SIDE, default.width),
@@ -134,7 +142,11 @@ mod tests {
     fn a_size_from_a_damaged_state_becomes_one_that_can_be_opened() {
         let state = WindowState::new();
         for value in [f32::NAN, f32::INFINITY, -1.0, 0.0, 1e30] {
-            state.set_size(WindowSize { width: value, height: value, zoom: value });
+            state.set_size(WindowSize {
+                width: value,
+                height: value,
+                zoom: value,
+            });
             let size = state.size();
             assert!(size.width >= MIN_WIDTH && size.width <= MAX_SIDE, "{size:?}");
             assert!(size.height >= MIN_HEIGHT && size.height <= MAX_SIDE, "{size:?}");
@@ -145,7 +157,11 @@ mod tests {
     #[test]
     fn a_size_survives_the_state() {
         let state = WindowState::new();
-        let size = WindowSize { width: 1300.0, height: 800.0, zoom: 1.5 };
+        let size = WindowSize {
+            width: 1300.0,
+            height: 800.0,
+            zoom: 1.5,
+        };
         PersistentField::set(&state, size);
         assert_eq!(PersistentField::map(&state, |size| *size), size);
     }
