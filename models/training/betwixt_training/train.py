@@ -235,7 +235,10 @@ def _run(rank: int, work: Path, plan: Plan, every: int, stop_after: int | None, 
     curve = Curve(curve_path(work), step) if rank == 0 else None
     dist.barrier()
     sums, began, began_step = torch.zeros(1 + len(PARTS)), time.time(), step
+    parent = multiprocessing.parent_process() if plan.processes > 1 else None
     while step < (plan.steps if stop_after is None else min(stop_after, plan.steps)):
+        if parent is not None and not parent.is_alive():
+            return  # whoever starts the next run must not meet this one
         for group in optimiser.param_groups:
             group["lr"] = plan.learning_rate(step)
         rng = np.random.default_rng((plan.seed, rank, step))
