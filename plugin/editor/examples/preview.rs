@@ -9,7 +9,6 @@ use betwixt_editor::embedding_view::EmbeddingCurves;
 use betwixt_editor::snapshot::{CornerView, DeviceCondition, DeviceView, ListRow, ParameterView, Snapshot};
 use betwixt_editor::{theme, view};
 use betwixt_engine::parameter::Parameter;
-use nice_plug_egui::baseview::HandlerError;
 use nice_plug_egui::baseview::dpi::LogicalSize;
 use nice_plug_egui::{App, EguiWindow, EguiWindowSettings, Frame};
 
@@ -26,15 +25,17 @@ const SOUNDS: [(&str, &str, f32); 8] = [
 
 struct Preview {
     snapshot: Snapshot,
+    has_theme: bool,
 }
 
 impl App for Preview {
-    fn build(&mut self, context: egui::Context, _frame: &mut Frame) -> Result<(), HandlerError> {
-        theme::install(&context);
-        Ok(())
-    }
-
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
+        if !self.has_theme {
+            theme::install(ui.ctx());
+            ui.ctx().request_repaint();
+            self.has_theme = true;
+            return;
+        }
         let mut commands = Vec::new();
         view::show(ui, &self.snapshot, &mut commands);
         for command in commands {
@@ -99,7 +100,10 @@ impl Preview {
             snapshot.load = 0.34;
             snapshot.peaks = [0.3, 0.22];
         }
-        let mut preview = Self { snapshot };
+        let mut preview = Self {
+            snapshot,
+            has_theme: false,
+        };
         preview.weigh();
         preview
     }

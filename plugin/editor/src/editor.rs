@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use betwixt_audio::meters::Meters;
 use betwixt_engine::instance::Instance;
@@ -54,6 +55,10 @@ impl fmt::Debug for EditorParts {
         f.debug_struct("EditorParts").finish_non_exhaustive()
     }
 }
+
+/// How often the window looks whether the host has changed something. The first look must not come before the window
+/// is on the screen (see `Window::build`); what moves is drawn more often anyway.
+const REPAINT_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Opens the instrument's window.
 pub struct InstrumentEditor {
@@ -125,7 +130,8 @@ impl Editor for InstrumentEditor {
         let repaint = RepaintNotifier::new();
         let settings = EguiNiceSettings::new()
             .with_tile("Betwixt")
-            .with_resize_hint(RESIZE_HINT);
+            .with_resize_hint(RESIZE_HINT)
+            .with_repaint_poll_interval(REPAINT_POLL_INTERVAL);
         let window = self.open(repaint.clone());
         let editor =
             create_egui_editor(state, repaint, settings, window).ok_or("there is no window to open")?;

@@ -99,16 +99,6 @@ pub fn show(ui: &Ui, panel: Rect, snapshot: &Snapshot) {
         let edge = Stroke::new(1.0, theme::TEXT.gamma_multiply(0.5));
         painter.vline(region.left(), region.y_range(), edge);
         painter.vline(region.right(), region.y_range(), edge);
-        let place = region.center_bottom() - vec2(0.0, 8.0);
-        if region.width() > 40.0 {
-            painter.text(
-                place,
-                Align2::CENTER_CENTER,
-                "sustain",
-                theme::regular(10.0),
-                theme::TEXT_MUTED,
-            );
-        }
     }
     // The curves fill the panel however quiet they are, but a flat embedding stays flat.
     let half = 1.0 / (2.0 * curves.span().max(0.25));
@@ -119,6 +109,22 @@ pub fn show(ui: &Ui, panel: Rect, snapshot: &Snapshot) {
         let points = values.iter().enumerate().map(place).collect();
         let colour = theme::dimension(dimension, count).gamma_multiply(0.9);
         painter.line(points, Stroke::new(1.4, colour));
+    }
+    if let Some((from, to)) = curves.sustain
+        && (to - from) * graph.width() > 60.0
+    {
+        let label = Rect::from_center_size(
+            within(graph, (from + to) / 2.0, 1.0) - vec2(0.0, 10.0),
+            vec2(46.0, 15.0),
+        );
+        painter.rect_filled(label, 7.5, theme::PANEL);
+        painter.text(
+            label.center(),
+            Align2::CENTER_CENTER,
+            "sustain",
+            theme::regular(10.0),
+            theme::TEXT_MUTED,
+        );
     }
 }
 

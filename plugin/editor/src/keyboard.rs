@@ -91,7 +91,6 @@ pub fn show(ui: &mut Ui, keyboard: Rect, snapshot: &Snapshot, commands: &mut Com
 
 fn paint(ui: &Ui, keyboard: Rect, snapshot: &Snapshot, played: Option<u8>) {
     let painter = ui.painter();
-    let held_colour = theme::blend(snapshot.weights);
     let is_in = |keys: u128, key: u8| keys & (1 << key) != 0;
     let (white, black): (Vec<u8>, Vec<u8>) = (FIRST_KEY..=LAST_KEY).partition(|&key| !is_black(key));
     for key in white.into_iter().chain(black) {
@@ -99,7 +98,7 @@ fn paint(ui: &Ui, keyboard: Rect, snapshot: &Snapshot, played: Option<u8>) {
         let is_held = is_in(snapshot.held_keys, key) || played == Some(key);
         let is_ready = is_in(snapshot.ready_keys, key);
         let fill = match (is_held, is_black(key), is_ready) {
-            (true, ..) => held_colour,
+            (true, ..) => theme::ACCENT,
             (_, false, true) => theme::KEY_READY,
             (_, false, false) => theme::KEY_WAITING,
             (_, true, true) => theme::BLACK_KEY_READY,

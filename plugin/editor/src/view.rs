@@ -175,15 +175,13 @@ mod tests {
             _ => false,
         };
         assert!(near(&moved[0], x, 0.5) && near(&moved[1], y, 0.25), "{moved:?}");
-        let past_the_edge = hand.drag_to(pad.left_bottom() + vec2(-300.0, 300.0));
+        let outside = pad.left_bottom() + vec2(-300.0, 300.0);
+        let past_the_edge = hand.drag_to(outside);
         assert!(
             near(&past_the_edge[0], x, 0.0) && near(&past_the_edge[1], y, 0.0),
             "{past_the_edge:?}"
         );
-        assert_eq!(
-            hand.release(pad.left_bottom()),
-            [Command::End(x), Command::End(y)]
-        );
+        assert_eq!(hand.release(outside), [Command::End(x), Command::End(y)]);
         assert!(hand.frames(3).is_empty());
     }
 

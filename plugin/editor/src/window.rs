@@ -47,6 +47,7 @@ pub(crate) struct Window {
     librarian: Librarian,
     listed: Listed,
     host: Option<GuiContext>,
+    has_theme: bool,
     /// Parameters whose gesture has begun and not ended.
     held: Vec<Parameter>,
     last_frame: Instant,
@@ -68,6 +69,7 @@ impl Window {
             librarian,
             listed: Listed::default(),
             host: None,
+            has_theme: false,
             held: Vec::new(),
             last_frame: Instant::now(),
             zoom,
@@ -172,11 +174,12 @@ impl Window {
 impl NiceEguiApp for Window {
     fn build(
         &mut self,
-        context: egui::Context,
+        _context: egui::Context,
         host: GuiContext,
         frame: &mut Frame,
     ) -> Result<(), HandlerError> {
-        theme::install(&context);
+        // Nothing here may ask egui for a frame, as setting fonts does: on X11, baseview 0.4.2 loses the answer to a
+        // request from before the window is on the screen, and never draws again.
         frame.set_clear_color(theme::GROUND.into());
         self.host = Some(host);
         self.desk.window.set_open(true);
@@ -184,6 +187,13 @@ impl NiceEguiApp for Window {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
+        if !self.has_theme {
+            // The fonts are there from the next frame on.
+            theme::install(ui.ctx());
+            ui.ctx().request_repaint();
+            self.has_theme = true;
+            return;
+        }
         self.collect_answers();
         let seconds = self.last_frame.elapsed().as_secs_f32();
         self.last_frame = Instant::now();
