@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
 use crate::{folder, onnxruntime, shipped_model};
@@ -15,19 +15,25 @@ pub fn fill(workspace: &Workspace) -> Result<()> {
     let models = workspace.resources.join("models");
     fs::create_dir_all(&models).with_context(|| format!("{} can't be made", models.display()))?;
     onnxruntime::ensure(workspace)?;
-    let found = shipped_model::folders(&workspace.root.join("models"))?;
-    for model in &found {
-        point(&models.join(model.file_name().unwrap_or_default()), model)?;
+    for model in shipped_model::folders(&workspace.root.join("models"))? {
+        point(&models.join(model.file_name().unwrap_or_default()), &model)?;
     }
     let presets = workspace.root.join("presets");
     if presets.is_dir() {
         point(&workspace.resources.join("presets"), &presets)?;
     }
-    println!(
-        "Resources: {} models and the presets are in {}.",
-        found.len(),
-        workspace.resources.display()
-    );
+    let names = shipped_model::folders(&models)?;
+    let names: Vec<_> = names
+        .iter()
+        .filter_map(|model| model.file_name()?.to_str())
+        .collect();
+    println!("Models: {}.", names.join(", "));
+    if names.is_empty() {
+        bail!(
+            "{} holds no model: the plugin would have nothing to play with",
+            models.display()
+        );
+    }
     Ok(())
 }
 
