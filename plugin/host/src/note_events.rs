@@ -37,25 +37,23 @@ pub fn translate<S>(
     let offset_samples = event.timing().min(last_sample);
     let mut push = |kind| push(Event { offset_samples, kind });
     match event {
+        // A note without a key has no pitch: there is nothing to play.
         NoteEvent::NoteOn {
             voice_id,
             channel,
             key,
             velocity,
             ..
-        } => {
-            // A note without a key has no pitch: there is nothing to play.
-            if !key.is_wildcard() {
-                let velocity = if velocity.is_nan() {
-                    0.0
-                } else {
-                    velocity.clamp(0.0, 1.0)
-                };
-                push(EventKind::NoteOn {
-                    address: address(voice_id, channel, key),
-                    velocity,
-                });
-            }
+        } if !key.is_wildcard() => {
+            let velocity = if velocity.is_nan() {
+                0.0
+            } else {
+                velocity.clamp(0.0, 1.0)
+            };
+            push(EventKind::NoteOn {
+                address: address(voice_id, channel, key),
+                velocity,
+            });
         }
         NoteEvent::NoteOff {
             voice_id,
@@ -83,13 +81,11 @@ pub fn translate<S>(
             key,
             tuning,
             ..
-        } => {
-            if tuning.is_finite() {
-                push(EventKind::Tuning {
-                    address: address(voice_id, channel, key),
-                    semitones: tuning,
-                });
-            }
+        } if tuning.is_finite() => {
+            push(EventKind::Tuning {
+                address: address(voice_id, channel, key),
+                semitones: tuning,
+            });
         }
         NoteEvent::MidiPitchBend { channel, value, .. } => {
             push(EventKind::PitchBend {

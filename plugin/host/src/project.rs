@@ -14,6 +14,9 @@ use parking_lot::Mutex;
 
 use crate::project_state::ProjectState;
 
+/// The preset that a new instance has the sounds of, by the name of its file. The user's own goes first.
+const FIRST_PRESET: &str = "init";
+
 /// An instance's sounds, window and notices.
 #[derive(Debug)]
 pub struct Project {
@@ -53,26 +56,24 @@ impl Project {
         self.instance.activate();
     }
 
-    /// Gives a new instance its first sounds, those of the first factory preset, unless a state or the
-    /// window did. Reads files, so not when an instance is made.
+    /// Gives a new instance its first sounds, unless a state or the window did. Reads files, so not when
+    /// an instance is made.
     fn begin(&self) {
         if self.has_begun.swap(true, Ordering::AcqRel) || self.instance.patch().occupied() != CornerMask::NONE
         {
             return;
         }
         let library = Library::find();
-        let Some(first) = library.presets().into_iter().find(|preset| !preset.is_user) else {
-            self.set_notice(
-                "The factory presets are missing: choose sounds from your own, or install again.".into(),
-            );
-            return;
-        };
-        match library.patch(&first.preset.corners) {
-            Ok(patch) => {
+        let read = library.preset(FIRST_PRESET).and_then(|preset| {
+            let patch = library.patch(&preset.corners)?;
+            Ok((preset, patch))
+        });
+        match read {
+            Ok((preset, patch)) => {
                 self.instance.set_patch(patch);
-                // Only a preset whose values a new instance has is wholly in effect.
-                if first.preset.settings() == Settings::default() {
-                    self.set_preset_name(&first.preset.name);
+                // A new instance has every parameter at its default; only such a preset is wholly in effect.
+                if preset.settings() == Settings::default() {
+                    self.set_preset_name(&preset.name);
                 }
             }
             Err(error) => self.set_notice(format!("The first sounds could not be read: {error}.")),
