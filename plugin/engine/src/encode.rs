@@ -201,7 +201,7 @@ pub fn encode_file(
     })
 }
 
-/// Where the note is: from just before its beginning to where it has died away.
+/// Where the note is: from its beginning to where it has died away.
 fn trim(samples: &[f32]) -> Option<std::ops::Range<usize>> {
     let levels: Vec<f64> = samples.chunks(ONSET_BLOCK).map(rms_db).collect();
     let loudest = levels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -210,8 +210,7 @@ fn trim(samples: &[f32]) -> Option<std::ops::Range<usize>> {
     }
     let first = levels.iter().position(|level| *level > loudest + ONSET_DB)?;
     let last = levels.iter().rposition(|level| *level > loudest + END_DB)?;
-    let start = first.saturating_sub(1) * ONSET_BLOCK;
-    Some(start..samples.len().min((last + 1) * ONSET_BLOCK))
+    Some(first * ONSET_BLOCK..samples.len().min((last + 1) * ONSET_BLOCK))
 }
 
 /// The loudest short-time rms, in dB of full scale.
