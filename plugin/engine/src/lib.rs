@@ -16,7 +16,6 @@ mod note_cache;
 pub mod note_render;
 pub mod parameter;
 pub mod patch;
-pub mod patch_state;
 pub mod patience;
 pub mod pitch_detect;
 pub mod preset;

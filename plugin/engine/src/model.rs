@@ -221,9 +221,11 @@ impl Model {
         &self.manifest.name
     }
 
-    /// Name and version: what a sound says it was encoded by.
+    /// Name, version, and the first digits of the encoder's checksum: what a sound says it was encoded by. Another
+    /// training is another encoder, and an embedding means nothing to it, whatever its version says.
     pub fn tag(&self) -> String {
-        format!("{} {}", self.manifest.name, self.manifest.version)
+        let Manifest { name, version, encoder, .. } = &self.manifest;
+        format!("{name} {version} ({})", &encoder.sha256[..8])
     }
 
     /// Names its contents.
