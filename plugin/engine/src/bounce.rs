@@ -117,10 +117,15 @@ pub struct Bounce {
     score_end: u64,
     longest_end: u64,
     position: u64,
-    last_note_end: u64,
     is_over: bool,
     left: Vec<f32>,
     right: Vec<f32>,
+    /// What [`Bounce::next_block`] hands out: the block without the silence at its end.
+    told_left: Vec<f32>,
+    told_right: Vec<f32>,
+    told_samples: u64,
+    /// Silence after the score that is handed out only if a sound follows it.
+    withheld_samples: usize,
     due: Vec<Event>,
     began: Instant,
     rendered_before: u64,
@@ -177,10 +182,13 @@ impl Bounce {
             score_end,
             longest_end: score_end + sample_of(LONGEST_TAIL_SECONDS, rate),
             position: 0,
-            last_note_end: 0,
             is_over: false,
             left: vec![0.0; block_samples],
             right: vec![0.0; block_samples],
+            told_left: Vec::with_capacity(block_samples),
+            told_right: Vec::with_capacity(block_samples),
+            told_samples: 0,
+            withheld_samples: 0,
             due: Vec::new(),
             began: Instant::now(),
             rendered_before: engine.status().notes_rendered,
@@ -190,11 +198,22 @@ impl Bounce {
         })
     }
 
-    /// Plays the next block: left and right, as long as each other. None at the end.
+    /// Plays on: left and right, as long as each other, about a block. None at the end, which is the score's or that of
+    /// the last sound, whichever is later.
     pub fn next_block(&mut self) -> Option<(&[f32], &[f32])> {
-        if self.is_over {
-            return None;
+        self.told_left.clear();
+        self.told_right.clear();
+        while self.told_left.is_empty() && !self.is_over {
+            self.play_block();
         }
+        let (left, right) = (&self.told_left, &self.told_right);
+        self.peak = left.iter().chain(right).fold(self.peak, |peak, sample| peak.max(sample.abs()));
+        self.told_samples += left.len() as u64;
+        (!left.is_empty()).then_some((left, right))
+    }
+
+    /// Plays one block, and hands out of it what is not silence after the end.
+    fn play_block(&mut self) {
         let length = self.left.len();
         let (begin, end) = (self.position, self.position + length as u64);
         let mut activity = Activity::Silent;
@@ -209,19 +228,21 @@ impl Bounce {
             at = until;
         }
         self.position = end;
-        let mut kept = length;
         let all_played = self.next_event >= self.events.len();
-        if (all_played && activity == Activity::Silent && end >= self.score_end) || end >= self.longest_end {
-            self.is_over = true;
-            let last = self.score_end.max(self.last_note_end).clamp(begin, end);
-            kept = (last - begin) as usize;
-            if kept == 0 {
-                return None;
-            }
+        self.is_over = (all_played && activity == Activity::Silent) || end >= self.longest_end;
+
+        let score_left = (self.score_end.clamp(begin, end) - begin) as usize;
+        let is_sound = |sample: &f32| *sample != 0.0;
+        let sounds_until = |side: &[f32]| side.iter().rposition(is_sound).map_or(0, |last| last + 1);
+        let kept = score_left.max(sounds_until(&self.left)).max(sounds_until(&self.right));
+        if kept > 0 {
+            self.told_left.resize(self.withheld_samples, 0.0);
+            self.told_right.resize(self.withheld_samples, 0.0);
+            self.told_left.extend_from_slice(&self.left[..kept]);
+            self.told_right.extend_from_slice(&self.right[..kept]);
+            self.withheld_samples = 0;
         }
-        let (left, right) = (&self.left[..kept], &self.right[..kept]);
-        self.peak = left.iter().chain(right).fold(self.peak, |peak, sample| peak.max(sample.abs()));
-        Some((left, right))
+        self.withheld_samples += length - kept;
     }
 
     /// Plays from one sample to another within the block that begins at `block_begin`.
@@ -243,14 +264,13 @@ impl Bounce {
             self.next_event += 1;
         }
         let place = (from - block_begin) as usize..(until - block_begin) as usize;
-        let last_note_end = &mut self.last_note_end;
         self.instrument.process(
             &mut self.left[place.clone()],
             &mut self.right[place],
             &self.due,
             &settings,
             Some(&self.patience),
-            &mut |end| *last_note_end = (*last_note_end).max(from + u64::from(end.offset_samples) + 1),
+            &mut |_| {},
         )
     }
 
@@ -277,9 +297,8 @@ impl Bounce {
         let notes_refused = self.meters.refused();
         self.refused_because = status.last_failure.filter(|_| notes_refused > 0);
         let is_note = |(_, kind): &&(u64, EventKind)| matches!(kind, EventKind::NoteOn { .. });
-        let samples = if self.is_over { self.score_end.max(self.last_note_end) } else { self.position };
         BounceReport {
-            seconds: samples as f64 / self.rate_hz,
+            seconds: self.told_samples as f64 / self.rate_hz,
             wall_seconds,
             notes_played: self.events[..self.next_event].iter().filter(is_note).count() as u64,
             notes_rendered: status.notes_rendered - self.rendered_before,
