@@ -212,6 +212,8 @@ impl Scheduler {
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
             } else {
+                // Whoever went last may have held what is over the budget.
+                self.evict();
                 self.tell_status();
                 match self.commands.recv() {
                     Ok(command) => Some(command),
@@ -389,14 +391,19 @@ impl Scheduler {
         self.give_out_work();
         if now >= self.next_eviction {
             self.next_eviction = now + EVICTION_INTERVAL;
-            for (holder, key) in self.cache.evict() {
-                if let Some(client) = self.clients.get_mut(&holder) {
-                    client.send(ToAudio::Retire(key));
-                }
-            }
+            self.evict();
         }
         if now >= self.next_status {
             self.tell_status();
+        }
+    }
+
+    /// Comes within the budget, as far as notes are not played, and asks for the rest back.
+    fn evict(&mut self) {
+        for (holder, key) in self.cache.evict() {
+            if let Some(client) = self.clients.get_mut(&holder) {
+                client.send(ToAudio::Retire(key));
+            }
         }
     }
 
