@@ -474,6 +474,25 @@ fn a_missing_model_is_named() {
     assert!(message.contains("models/spectral"), "{message}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn running_a_model_leaves_no_trace_in_the_users_home() {
+    // Official builds of ONNX Runtime write a device id there before they send telemetry.
+    let home = tempfile::tempdir().unwrap();
+    let model = shipped_model();
+    let output = betwixt(home.path(), &["model", "check", model.to_str().unwrap()])
+        .env("HOME", home.path())
+        .env_remove("XDG_CACHE_HOME")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(files(home.path()), [""; 0]);
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_leaves_nothing_half_written() {

@@ -116,7 +116,10 @@ pub enum AudioFileError {
 /// # Errors
 /// If the file cannot be read, is no audio, ends early, holds no or too much audio, or values that are not finite.
 pub fn read(file: &Path, sample_rate_hz: u32) -> Result<Recording, AudioFileError> {
-    let opened = File::open(file).map_err(|source| AudioFileError::Read { file: file.into(), source })?;
+    let opened = File::open(file).map_err(|source| AudioFileError::Read {
+        file: file.into(),
+        source,
+    })?;
     read_from(Box::new(opened), file, sample_rate_hz)
 }
 
@@ -320,7 +323,11 @@ mod tests {
     }
 
     fn read_bytes(bytes: &[u8], rate: u32) -> Result<Recording, AudioFileError> {
-        read_from(Box::new(std::io::Cursor::new(bytes.to_vec())), Path::new("in.wav"), rate)
+        read_from(
+            Box::new(std::io::Cursor::new(bytes.to_vec())),
+            Path::new("in.wav"),
+            rate,
+        )
     }
 
     #[test]

@@ -245,7 +245,7 @@ mod tests {
                 (
                     f64::from(k) * f0,
                     10_f64.powf(-tilt_db * f64::from(k).log2() / 20.0),
-                    random() * 6.28,
+                    random() * std::f64::consts::TAU,
                 )
             })
             .filter(|(hz, ..)| *hz < 22_000.0)

@@ -59,7 +59,7 @@ pub fn find(levels_db: &[f64], seconds_per_frame: f64) -> Option<LoopRegion> {
         return None;
     }
     let slope = slope(&levels_db[start..=end]) / seconds_per_frame;
-    (slope.abs() <= MAX_SLOPE_DB_PER_SECOND).then(|| LoopRegion {
+    (slope.abs() <= MAX_SLOPE_DB_PER_SECOND).then_some(LoopRegion {
         start_frame: start as u32,
         end_frame: end as u32,
     })

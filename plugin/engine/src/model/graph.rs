@@ -75,16 +75,12 @@ impl GraphFile {
     }
 
     /// Lets a session to be use the one copy of the weights in memory.
-    pub(crate) fn share_weights(
-        &self,
-        builder: SessionBuilder,
-    ) -> Result<SessionBuilder, ort::Error<SessionBuilder>> {
-        self.weights
-            .iter()
-            .try_fold(builder, |builder, (name, value)| {
-                builder.with_initializer(name, Arc::clone(value))
-            })?
-            .with_prepacked_weights(&self.prepacked)
+    pub(crate) fn share_weights(&self, mut builder: SessionBuilder) -> Result<SessionBuilder, ort::Error> {
+        let plain = |error: ort::Error<SessionBuilder>| ort::Error::new(error.message());
+        for (name, value) in &self.weights {
+            builder = builder.with_initializer(name, Arc::clone(value)).map_err(plain)?;
+        }
+        builder.with_prepacked_weights(&self.prepacked).map_err(plain)
     }
 }
 

@@ -149,17 +149,21 @@ pub(crate) fn session(runtime: &Runtime, graph: &GraphFile, provider: Provider) 
     let builder = Session::builder(runtime.environment()).map_err(|error| one_line(error.message()))?;
     let builder = builder
         .with_optimization_level(GraphOptimizationLevel::All)
-        .and_then(|b| b.with_intra_threads(1))
-        .and_then(|b| b.with_inter_threads(1))
-        .and_then(|b| b.with_intra_op_spinning(false))
-        .and_then(|b| b.with_inter_op_spinning(false))
-        // Runs differ in length: a memory pattern for each would be kept for nothing.
-        .and_then(|b| b.with_memory_pattern(false))
-        .and_then(|b| b.with_deterministic_compute(true))
-        .and_then(|b| b.with_flush_to_zero())
-        .and_then(|b| b.with_no_environment_execution_providers())
         .map_err(reason)?;
-    let builder = graph.share_weights(builder).map_err(reason)?;
+    let builder = builder.with_intra_threads(1).map_err(reason)?;
+    let builder = builder.with_inter_threads(1).map_err(reason)?;
+    let builder = builder.with_intra_op_spinning(false).map_err(reason)?;
+    let builder = builder.with_inter_op_spinning(false).map_err(reason)?;
+    // Runs differ in length: a memory pattern for each would be kept for nothing.
+    let builder = builder.with_memory_pattern(false).map_err(reason)?;
+    let builder = builder.with_deterministic_compute(true).map_err(reason)?;
+    let builder = builder.with_flush_to_zero().map_err(reason)?;
+    let builder = builder
+        .with_no_environment_execution_providers()
+        .map_err(reason)?;
+    let builder = graph
+        .share_weights(builder)
+        .map_err(|error| one_line(error.message()))?;
     let mut builder = provider.attach(builder)?;
     builder
         .commit_from_memory(graph.bytes())

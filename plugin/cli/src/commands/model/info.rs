@@ -13,7 +13,7 @@ pub fn run(folder: &Path, device: DeviceChoice) -> anyhow::Result<()> {
     let manifest = model.manifest();
     let rate_hz = f64::from(manifest.sample_rate_hz);
     let ms = |samples: usize| 1000.0 * samples as f64 / rate_hz;
-    let line = |name: &str, value: String| println!("{name:<14}{value}");
+    let line = |name: &str, value: String| println!("{name:<16}{value}");
 
     line("model", format!("{} (id {:016x})", model.tag(), model.id().0));
     line("folder", folder.display().to_string());
@@ -76,7 +76,11 @@ pub fn run(folder: &Path, device: DeviceChoice) -> anyhow::Result<()> {
     let runtime = Runtime::get()?;
     line(
         "ONNX Runtime",
-        format!("{} ({})", runtime.build(), runtime.library().display()),
+        format!(
+            "{} ({})",
+            runtime.version().unwrap_or_else(|| "of unknown version".into()),
+            runtime.library().display()
+        ),
     );
     let providers = model.providers();
     line("computed by", providers.in_use.to_string());
