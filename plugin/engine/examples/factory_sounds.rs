@@ -54,14 +54,26 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         let pitch = Some(recording.pitch);
         let cancel = AtomicBool::new(false);
-        let encoded = encode_file(&mut encoder, &model.tag(), &file, pitch, label, &mut |_| {}, &cancel)?;
+        let encoded = encode_file(
+            &mut encoder,
+            &model.tag(),
+            &file,
+            pitch,
+            label,
+            &mut |_| {},
+            &cancel,
+        )?;
         let sound = sounds.join(Path::new(&recording.file).with_extension("sound"));
         encoded.sound.write(&sound)?;
         println!(
             "{}: {:.2} s, {}",
             sound.display(),
             encoded.seconds,
-            if encoded.sound.loop_region.is_some() { "looped" } else { "ends by itself" }
+            if encoded.sound.loop_region.is_some() {
+                "looped"
+            } else {
+                "ends by itself"
+            }
         );
     }
     Ok(())

@@ -92,7 +92,10 @@ impl AutomationCurve {
                     header_allowed = false;
                     continue;
                 }
-                return Err(CurveError::Line { line, found: content.chars().take(40).collect() });
+                return Err(CurveError::Line {
+                    line,
+                    found: content.chars().take(40).collect(),
+                });
             };
             header_allowed = false;
             if seconds < 0.0 {
@@ -101,7 +104,11 @@ impl AutomationCurve {
             if let Some(&(before, _)) = points.last()
                 && seconds < before
             {
-                return Err(CurveError::Unsorted { line, found: seconds, before });
+                return Err(CurveError::Unsorted {
+                    line,
+                    found: seconds,
+                    before,
+                });
             }
             points.push((seconds, value));
         }
@@ -144,7 +151,13 @@ fn parse_pair(line: &str) -> Option<(f64, f32)> {
 
 /// Two words that are no numbers.
 fn is_header(line: &str) -> bool {
-    let is_word = |field: &str| field.trim().chars().next().is_some_and(|c| c.is_alphabetic() || c == '"');
+    let is_word = |field: &str| {
+        field
+            .trim()
+            .chars()
+            .next()
+            .is_some_and(|c| c.is_alphabetic() || c == '"')
+    };
     line.split_once([',', ';'])
         .is_some_and(|(left, right)| is_word(left) && is_word(right))
 }
@@ -174,10 +187,22 @@ mod tests {
     #[test]
     fn errors_name_the_line() {
         let message = |text: &[u8]| AutomationCurve::from_bytes(text).unwrap_err().to_string();
-        assert_eq!(message(b"0,0\nx,1\n"), "line 2: expected `seconds,value`, found `x,1`");
-        assert_eq!(message(b"0,0\n1,nan\n"), "line 2: expected `seconds,value`, found `1,nan`");
-        assert_eq!(message(b"2,0\n\n1,1\n"), "line 3: times must rise, found 1 s after 2 s");
-        assert_eq!(message(b"-1,0\n"), "line 1: expected a time of 0 s or more, found -1");
+        assert_eq!(
+            message(b"0,0\nx,1\n"),
+            "line 2: expected `seconds,value`, found `x,1`"
+        );
+        assert_eq!(
+            message(b"0,0\n1,nan\n"),
+            "line 2: expected `seconds,value`, found `1,nan`"
+        );
+        assert_eq!(
+            message(b"2,0\n\n1,1\n"),
+            "line 3: times must rise, found 1 s after 2 s"
+        );
+        assert_eq!(
+            message(b"-1,0\n"),
+            "line 1: expected a time of 0 s or more, found -1"
+        );
         assert_eq!(message(b"time,blend\n"), "no `seconds,value` line found");
         assert_eq!(message(b"\xff\xfe"), "not a CSV file: it is no UTF-8 text");
     }

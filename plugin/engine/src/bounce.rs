@@ -145,7 +145,13 @@ impl Bounce {
         rate_hz: u32,
         block_samples: usize,
     ) -> Result<Self, BounceError> {
-        let format = |what, found, expected| Err(BounceError::Format { what, found, expected });
+        let format = |what, found, expected| {
+            Err(BounceError::Format {
+                what,
+                found,
+                expected,
+            })
+        };
         if !(8_000..=384_000).contains(&rate_hz) {
             return format("rate", rate_hz as usize, "8000 to 384000 Hz");
         }
@@ -207,7 +213,10 @@ impl Bounce {
             self.play_block();
         }
         let (left, right) = (&self.told_left, &self.told_right);
-        self.peak = left.iter().chain(right).fold(self.peak, |peak, sample| peak.max(sample.abs()));
+        self.peak = left
+            .iter()
+            .chain(right)
+            .fold(self.peak, |peak, sample| peak.max(sample.abs()));
         self.told_samples += left.len() as u64;
         (!left.is_empty()).then_some((left, right))
     }
@@ -234,7 +243,9 @@ impl Bounce {
         let score_left = (self.score_end.clamp(begin, end) - begin) as usize;
         let is_sound = |sample: &f32| *sample != 0.0;
         let sounds_until = |side: &[f32]| side.iter().rposition(is_sound).map_or(0, |last| last + 1);
-        let kept = score_left.max(sounds_until(&self.left)).max(sounds_until(&self.right));
+        let kept = score_left
+            .max(sounds_until(&self.left))
+            .max(sounds_until(&self.right));
         if kept > 0 {
             self.told_left.resize(self.withheld_samples, 0.0);
             self.told_right.resize(self.withheld_samples, 0.0);
@@ -249,8 +260,11 @@ impl Bounce {
     fn play(&mut self, from: u64, until: u64, block_begin: u64) -> Activity {
         // The whole grid cell has the settings of its beginning, wherever a block begins in it.
         let settings = self.settings_at(from / AUTOMATION_GRID_SAMPLES * AUTOMATION_GRID_SAMPLES);
-        let blend_moves =
-            self.score.automation.iter().any(|(what, _)| matches!(what, Parameter::BlendX | Parameter::BlendY));
+        let blend_moves = self
+            .score
+            .automation
+            .iter()
+            .any(|(what, _)| matches!(what, Parameter::BlendX | Parameter::BlendY));
         self.due.clear();
         while let Some(&(sample, kind)) = self.events.get(self.next_event)
             && sample < until
@@ -258,7 +272,10 @@ impl Bounce {
             let offset_samples = (sample - from) as u32;
             if blend_moves && matches!(kind, EventKind::NoteOn { .. }) {
                 let blend = EventKind::Blend(self.settings_at(sample).blend);
-                self.due.push(Event { offset_samples, kind: blend });
+                self.due.push(Event {
+                    offset_samples,
+                    kind: blend,
+                });
             }
             self.due.push(Event { offset_samples, kind });
             self.next_event += 1;
@@ -330,8 +347,10 @@ fn wait_for_model(engine: &Engine) -> Result<String, BounceError> {
 
 /// The score's events by sample, and after them what lets go of whatever the score still holds.
 fn timed_by_sample(events: &[TimedEvent], score_end: u64, rate_hz: f64) -> Vec<(u64, EventKind)> {
-    let mut timed: Vec<(u64, EventKind)> =
-        events.iter().map(|event| (sample_of(event.seconds, rate_hz).min(score_end), event.kind)).collect();
+    let mut timed: Vec<(u64, EventKind)> = events
+        .iter()
+        .map(|event| (sample_of(event.seconds, rate_hz).min(score_end), event.kind))
+        .collect();
     timed.extend((0..16).map(|channel| (score_end, EventKind::Sustain { channel, down: false })));
     timed.push((score_end, EventKind::AllNotesOff));
     timed

@@ -105,11 +105,18 @@ impl Engine {
         Self::with_loader(options, device, loader)
     }
 
-    pub(crate) fn with_loader(options: EngineOptions, device: Arc<Mutex<DeviceChoice>>, loader: Loader) -> Arc<Self> {
+    pub(crate) fn with_loader(
+        options: EngineOptions,
+        device: Arc<Mutex<DeviceChoice>>,
+        loader: Loader,
+    ) -> Arc<Self> {
         let (commands, receiver): (Sender<Command>, Receiver<Command>) = unbounded();
         let news = Arc::new(News::default());
         let board = Arc::new(StatusBoard::default());
-        board.write(&EngineStatus { cache_budget_bytes: options.cache_budget_bytes, ..EngineStatus::default() });
+        board.write(&EngineStatus {
+            cache_budget_bytes: options.cache_budget_bytes,
+            ..EngineStatus::default()
+        });
         let parts = SchedulerParts {
             commands: receiver,
             own_commands: commands.clone(),
@@ -168,7 +175,8 @@ impl Engine {
         if !matches!(*scheduler, SchedulerThread::Waiting(_)) {
             return;
         }
-        let SchedulerThread::Waiting(parts) = std::mem::replace(&mut *scheduler, SchedulerThread::Failed) else {
+        let SchedulerThread::Waiting(parts) = std::mem::replace(&mut *scheduler, SchedulerThread::Failed)
+        else {
             return;
         };
         let thread = std::thread::Builder::new().name("betwixt-scheduler".into());
@@ -198,7 +206,9 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if let SchedulerThread::Running(thread) = std::mem::replace(self.scheduler.get_mut(), SchedulerThread::Failed) {
+        if let SchedulerThread::Running(thread) =
+            std::mem::replace(self.scheduler.get_mut(), SchedulerThread::Failed)
+        {
             self.send(Command::Stop);
             // It panicked if this fails, and the panic hook has told.
             let _ = thread.join();
@@ -210,12 +220,17 @@ impl Drop for Engine {
 fn load_model(folder: Option<PathBuf>, device: DeviceChoice) -> Result<LoadedModel, String> {
     let folder = match folder {
         Some(folder) => folder,
-        None => Resources::find().and_then(|found| found.model(DEFAULT_MODEL)).map_err(|error| error.to_string())?,
+        None => Resources::find()
+            .and_then(|found| found.model(DEFAULT_MODEL))
+            .map_err(|error| error.to_string())?,
     };
     let model = Model::load(&folder, device).map_err(|error| error.to_string())?;
     let providers = model.providers();
-    let report =
-        ModelStatus::Ready { tag: model.tag(), device: providers.in_use, refusals: providers.refusals.clone() };
+    let report = ModelStatus::Ready {
+        tag: model.tag(),
+        device: providers.in_use,
+        refusals: providers.refusals.clone(),
+    };
     Ok(LoadedModel {
         format: model.format(),
         frames_per_embedding_frame: model.frames_per_embedding_frame(),
@@ -283,14 +298,24 @@ mod tests {
             model.source = Arc::new(Faulty(model.source));
             Ok(model)
         });
-        let engine = Engine::with_loader(EngineOptions { workers: 2, ..EngineOptions::default() }, Arc::default(), loader);
+        let engine = Engine::with_loader(
+            EngineOptions {
+                workers: 2,
+                ..EngineOptions::default()
+            },
+            Arc::default(),
+            loader,
+        );
         let (instance, end) = Instance::new(&engine);
         instance.activate();
         while engine.status().model == ModelStatus::Loading {
             std::thread::sleep(Duration::from_millis(5));
         }
         let ModelStatus::Ready { tag, .. } = engine.status().model else {
-            panic!("{:?}; `cargo xtask setup` puts ONNX Runtime and the model in place", engine.status().model);
+            panic!(
+                "{:?}; `cargo xtask setup` puts ONNX Runtime and the model in place",
+                engine.status().model
+            );
         };
         let sound = Sound {
             name: "test".into(),
@@ -301,7 +326,10 @@ mod tests {
             model: tag,
             pitch: 60.0,
             gain_db: 0.0,
-            loop_region: Some(LoopRegion { start_frame: 2, end_frame: 20 }),
+            loop_region: Some(LoopRegion {
+                start_frame: 2,
+                end_frame: 20,
+            }),
             embedding: Embedding::new(16, (0..16 * 24).map(|i| (i as f32).sin()).collect()).unwrap(),
         };
         instance.set_patch(Patch::default().with_corner(0, Some(Arc::new(sound))));
@@ -309,14 +337,30 @@ mod tests {
         instrument.prepare(48_000.0, 512);
         let patience = instance.offline_patience();
         let mut strike = |key: u8| {
-            let on = EventKind::NoteOn { address: NoteAddress::midi(0, key), velocity: 1.0 };
+            let on = EventKind::NoteOn {
+                address: NoteAddress::midi(0, key),
+                velocity: 1.0,
+            };
             let (mut left, mut right) = ([0.0; 128], [0.0; 128]);
             let mut ended: Vec<NoteEnd> = Vec::new();
             let mut activity = Activity::Silent;
             for block in 0..20 {
-                let events: Vec<Event> = (block == 0).then_some(Event { offset_samples: 0, kind: on }).into_iter().collect();
+                let events: Vec<Event> = (block == 0)
+                    .then_some(Event {
+                        offset_samples: 0,
+                        kind: on,
+                    })
+                    .into_iter()
+                    .collect();
                 let settings = Settings::default();
-                activity = instrument.process(&mut left, &mut right, &events, &settings, Some(&patience), &mut |end| ended.push(end));
+                activity = instrument.process(
+                    &mut left,
+                    &mut right,
+                    &events,
+                    &settings,
+                    Some(&patience),
+                    &mut |end| ended.push(end),
+                );
             }
             instrument.reset();
             (activity, ended.len())
@@ -325,7 +369,10 @@ mod tests {
         assert_eq!(strike(61), (Activity::Silent, 1), "the panic ends its note");
         assert!(engine.settle(Duration::from_secs(5)));
         let reason = engine.status().last_failure.unwrap();
-        assert!(reason.contains("panicked") && reason.contains("key 61"), "{reason}");
+        assert!(
+            reason.contains("panicked") && reason.contains("key 61"),
+            "{reason}"
+        );
         assert_eq!(strike(62), (Activity::Silent, 1), "the error ends its note");
         assert_eq!(strike(63), (Activity::Sounding, 0));
         assert!(engine.settle(Duration::from_secs(5)));

@@ -38,8 +38,17 @@ impl Instance {
         let (audio, end) = link();
         let id = engine.next_instance();
         let watch = Arc::new(KeyWatch::default());
-        engine.send(Command::Register { id, end, watch: Arc::clone(&watch) });
-        let instance = Self { engine: Arc::clone(engine), id, patch: Mutex::default(), watch };
+        engine.send(Command::Register {
+            id,
+            end,
+            watch: Arc::clone(&watch),
+        });
+        let instance = Self {
+            engine: Arc::clone(engine),
+            id,
+            patch: Mutex::default(),
+            watch,
+        };
         (instance, audio)
     }
 
@@ -117,7 +126,10 @@ impl KeyWatch {
     /// The cell that the window asks for, if it ever did.
     pub(crate) fn cell(&self) -> Option<BlendCell> {
         let packed = self.cell.load(Ordering::Relaxed);
-        (packed & Self::ASKED != 0).then_some(BlendCell { x: (packed >> 16) as u16 as i16, y: packed as u16 as i16 })
+        (packed & Self::ASKED != 0).then_some(BlendCell {
+            x: (packed >> 16) as u16 as i16,
+            y: packed as u16 as i16,
+        })
     }
 
     /// Answers.
@@ -134,7 +146,11 @@ mod tests {
     fn a_watched_cell_arrives_as_it_was_asked_for() {
         let watch = KeyWatch::default();
         assert_eq!(watch.cell(), None);
-        for cell in [BlendCell { x: 0, y: 0 }, BlendCell { x: -128, y: 384 }, BlendCell { x: 256, y: -1 }] {
+        for cell in [
+            BlendCell { x: 0, y: 0 },
+            BlendCell { x: -128, y: 384 },
+            BlendCell { x: 256, y: -1 },
+        ] {
             watch.ask(cell);
             assert_eq!(watch.cell(), Some(cell));
         }

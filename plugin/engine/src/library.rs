@@ -80,22 +80,31 @@ pub struct Library {
 impl Library {
     /// The factory's folder as [`Resources`] finds it, and the user's.
     pub fn find() -> Self {
-        Self { factory: Resources::find().and_then(|resources| resources.presets()), user: user_folder() }
+        Self {
+            factory: Resources::find().and_then(|resources| resources.presets()),
+            user: user_folder(),
+        }
     }
 
     /// Two folders of one's own, for the command line and tests.
     pub fn in_folders(factory: &Path, user: &Path) -> Self {
-        Self { factory: Ok(factory.to_path_buf()), user: Some(user.to_path_buf()) }
+        Self {
+            factory: Ok(factory.to_path_buf()),
+            user: Some(user.to_path_buf()),
+        }
     }
 
     /// Every sound that can be read, by family and name.
     pub fn sounds(&self) -> Vec<SoundEntry> {
         let factory = self.factory.as_ref().ok().map(|folder| folder.join("sounds"));
         let user = self.user.as_ref().map(|folder| folder.join("sounds"));
-        let origins: [(_, fn(String) -> SoundRef); 2] = [(factory, SoundRef::Factory), (user, SoundRef::User)];
+        let origins: [(_, fn(String) -> SoundRef); 2] =
+            [(factory, SoundRef::Factory), (user, SoundRef::User)];
         let mut entries: Vec<SoundEntry> = Vec::new();
         for (folder, reference) in origins {
-            let files = folder.map(|folder| files_of(&folder, SOUND_EXTENSION)).unwrap_or_default();
+            let files = folder
+                .map(|folder| files_of(&folder, SOUND_EXTENSION))
+                .unwrap_or_default();
             entries.extend(files.iter().filter_map(|file| {
                 let sound = Sound::read(file).ok()?;
                 let name = file.file_name()?.to_str()?;
@@ -111,7 +120,11 @@ impl Library {
             }));
         }
         entries.sort_by_cached_key(|entry| {
-            (entry.family.to_lowercase(), entry.name.to_lowercase(), entry.reference.clone())
+            (
+                entry.family.to_lowercase(),
+                entry.name.to_lowercase(),
+                entry.reference.clone(),
+            )
         });
         entries
     }
@@ -124,7 +137,11 @@ impl Library {
         for (folder, is_user) in factory.into_iter().chain(user) {
             for file in files_of(&folder, PRESET_EXTENSION) {
                 if let Ok(preset) = Preset::read(&file) {
-                    entries.push(PresetEntry { file, preset, is_user });
+                    entries.push(PresetEntry {
+                        file,
+                        preset,
+                        is_user,
+                    });
                 }
             }
         }
@@ -149,10 +166,17 @@ impl Library {
     /// If one of them cannot be read; the message names the corner.
     pub fn patch(&self, corners: &PresetCorners) -> Result<Patch, LibraryError> {
         let mut sounds = [None, None, None, None];
-        for ((sound, reference), corner) in sounds.iter_mut().zip(corners.as_array()).zip(crate::patch::CORNER_NAMES) {
+        for ((sound, reference), corner) in sounds
+            .iter_mut()
+            .zip(corners.as_array())
+            .zip(crate::patch::CORNER_NAMES)
+        {
             if let Some(reference) = reference {
                 let read = self.sound(reference);
-                *sound = Some(read.map_err(|source| LibraryError::Corner { corner, source: Box::new(source) })?);
+                *sound = Some(read.map_err(|source| LibraryError::Corner {
+                    corner,
+                    source: Box::new(source),
+                })?);
             }
         }
         Ok(Patch::new(sounds))
@@ -165,11 +189,19 @@ impl Library {
     pub fn preset(&self, name: &str) -> Result<Preset, LibraryError> {
         let user = self.user.as_ref().map(|folder| folder.join("presets"));
         let factory = self.factory.as_ref().ok().cloned();
-        let files = user.into_iter().chain(factory).flat_map(|folder| files_of(&folder, PRESET_EXTENSION));
-        let file = files.into_iter().find(|file| file.file_stem() == Some(OsStr::new(name)));
+        let files = user
+            .into_iter()
+            .chain(factory)
+            .flat_map(|folder| files_of(&folder, PRESET_EXTENSION));
+        let file = files
+            .into_iter()
+            .find(|file| file.file_stem() == Some(OsStr::new(name)));
         match file {
             Some(file) => Ok(Preset::read(&file)?),
-            None => Err(self.factory.clone().map_or_else(Into::into, |_| LibraryError::NoSuchPreset(name.into()))),
+            None => Err(self
+                .factory
+                .clone()
+                .map_or_else(Into::into, |_| LibraryError::NoSuchPreset(name.into()))),
         }
     }
 }
@@ -187,7 +219,11 @@ fn files_of(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 /// The folder where the user's own sounds and presets lie, whether it is there or not.
 fn user_folder() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     if let Some(folder) = variable(USER_FOLDER_VARIABLE) {
         return Some(folder);
     }
@@ -196,7 +232,8 @@ fn user_folder() -> Option<PathBuf> {
     } else if cfg!(target_os = "macos") {
         variable("HOME").map(|home| home.join("Library/Application Support/Betwixt"))
     } else {
-        let data = variable("XDG_DATA_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/share")));
+        let data =
+            variable("XDG_DATA_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/share")));
         data.map(|folder| folder.join("betwixt"))
     }
 }
@@ -235,9 +272,15 @@ mod tests {
             std::fs::create_dir_all(factory.join(folder)).unwrap();
             std::fs::create_dir_all(user.join(folder)).unwrap();
         }
-        sound("Flute", "wind").write(&factory.join("sounds/flute.sound")).unwrap();
-        sound("Alto", "voice").write(&factory.join("sounds/alto.sound")).unwrap();
-        sound("Bowl", "mallet").write(&user.join("sounds/bowl.sound")).unwrap();
+        sound("Flute", "wind")
+            .write(&factory.join("sounds/flute.sound"))
+            .unwrap();
+        sound("Alto", "voice")
+            .write(&factory.join("sounds/alto.sound"))
+            .unwrap();
+        sound("Bowl", "mallet")
+            .write(&user.join("sounds/bowl.sound"))
+            .unwrap();
         std::fs::write(factory.join("sounds/broken.sound"), b"no sound").unwrap();
         let preset = |name: &str, a: &str| {
             format!("format = 1\nname = \"{name}\"\n[corners]\na = \"{a}\"\n[parameters]\nblend_x = 0.25\n")
@@ -247,35 +290,62 @@ mod tests {
         std::fs::write(user.join("presets/mine.toml"), preset("Mine", "user/bowl.sound")).unwrap();
         std::fs::write(user.join("presets/lost.toml"), preset("Lost", "user/gone.sound")).unwrap();
         let library = Library::in_folders(&factory, &user);
-        Folders { _root: root, library, factory, user }
+        Folders {
+            _root: root,
+            library,
+            factory,
+            user,
+        }
     }
 
     #[test]
     fn the_lists_hold_what_can_be_read_of_both_folders() {
         let folders = folders();
-        let names: Vec<_> = folders.library.sounds().into_iter().map(|entry| entry.name).collect();
+        let names: Vec<_> = folders
+            .library
+            .sounds()
+            .into_iter()
+            .map(|entry| entry.name)
+            .collect();
         assert_eq!(names, ["Bowl", "Alto", "Flute"]);
         let presets = folders.library.presets();
-        let names: Vec<_> = presets.iter().map(|entry| (entry.preset.name.as_str(), entry.is_user)).collect();
+        let names: Vec<_> = presets
+            .iter()
+            .map(|entry| (entry.preset.name.as_str(), entry.is_user))
+            .collect();
         assert_eq!(names, [("Init", false), ("Lost", true), ("Mine", true)]);
     }
 
     #[test]
     fn a_presets_sounds_come_from_the_folders_it_names() {
         let folders = folders();
-        let patch = |name| folders.library.preset(name).and_then(|preset| folders.library.patch(&preset.corners));
+        let patch = |name| {
+            folders
+                .library
+                .preset(name)
+                .and_then(|preset| folders.library.patch(&preset.corners))
+        };
         let name = |patch: Patch| patch.corners()[0].as_ref().map(|sound| sound.name.clone());
         assert_eq!(name(patch("init").unwrap()).as_deref(), Some("Flute"));
         assert_eq!(name(patch("mine").unwrap()).as_deref(), Some("Bowl"));
         let message = patch("lost").unwrap_err().to_string();
-        assert!(message.starts_with("corner A: ") && message.contains("gone.sound"), "{message}");
+        assert!(
+            message.starts_with("corner A: ") && message.contains("gone.sound"),
+            "{message}"
+        );
     }
 
     #[test]
     fn a_preset_that_is_not_there_or_broken_is_an_error() {
         let folders = folders();
-        assert!(matches!(folders.library.preset("nothing"), Err(LibraryError::NoSuchPreset(_))));
-        assert!(matches!(folders.library.preset("broken"), Err(LibraryError::Preset(_))));
+        assert!(matches!(
+            folders.library.preset("nothing"),
+            Err(LibraryError::NoSuchPreset(_))
+        ));
+        assert!(matches!(
+            folders.library.preset("broken"),
+            Err(LibraryError::Preset(_))
+        ));
     }
 
     #[test]

@@ -112,12 +112,17 @@ impl MidiFile {
                 TrackEventKind::Meta(MetaMessage::Tempo(us)) => clock.set_tempo(us.as_int()),
                 TrackEventKind::Midi { channel, message } => {
                     let state = &mut channels[usize::from(channel.as_int())];
-                    state.translate(channel.as_int(), message, |kind| events.push(TimedEvent { seconds, kind }));
+                    state.translate(channel.as_int(), message, |kind| {
+                        events.push(TimedEvent { seconds, kind })
+                    });
                 }
                 _ => {}
             }
         }
-        Ok(Self { events, length_seconds: clock.advance(end_ticks) })
+        Ok(Self {
+            events,
+            length_seconds: clock.advance(end_ticks),
+        })
     }
 }
 
@@ -142,7 +147,12 @@ impl Clock {
             Timing::Timecode(_, 0) => return Err(MidiFileError::Division(0)),
             Timing::Timecode(fps, subframes) => (None, 1.0 / f64::from(fps.as_f32()) / f64::from(subframes)),
         };
-        Ok(Self { ticks_per_quarter, seconds_per_tick, at_ticks: 0, at_seconds: 0.0 })
+        Ok(Self {
+            ticks_per_quarter,
+            seconds_per_tick,
+            at_ticks: 0,
+            at_seconds: 0.0,
+        })
     }
 
     fn advance(&mut self, ticks: u64) -> f64 {
@@ -170,7 +180,11 @@ struct ChannelState {
 
 impl Default for ChannelState {
     fn default() -> Self {
-        Self { parameter: Some((127, 127)), bend_range_semitones: DEFAULT_BEND_RANGE_SEMITONES, bend: 0.0 }
+        Self {
+            parameter: Some((127, 127)),
+            bend_range_semitones: DEFAULT_BEND_RANGE_SEMITONES,
+            bend: 0.0,
+        }
     }
 }
 
@@ -183,7 +197,9 @@ impl ChannelState {
                 velocity: f32::from(vel.as_int()) / 127.0,
             }),
             MidiMessage::NoteOn { key, .. } | MidiMessage::NoteOff { key, .. } => {
-                emit(EventKind::NoteOff { address: address(key.as_int()) });
+                emit(EventKind::NoteOff {
+                    address: address(key.as_int()),
+                });
             }
             MidiMessage::PitchBend { bend } => {
                 self.bend = bend.as_f32();
@@ -201,7 +217,10 @@ impl ChannelState {
                         self.bend_range_semitones = self.bend_range_semitones.trunc() + cents / 100.0;
                         emit(self.pitch_bend(channel));
                     }
-                    64 => emit(EventKind::Sustain { channel, down: value >= 64 }),
+                    64 => emit(EventKind::Sustain {
+                        channel,
+                        down: value >= 64,
+                    }),
                     98 | 99 => self.parameter = None,
                     100 => self.parameter = Some((self.parameter.map_or(127, |(high, _)| high), value)),
                     101 => self.parameter = Some((value, self.parameter.map_or(127, |(_, low)| low))),
@@ -220,7 +239,10 @@ impl ChannelState {
     }
 
     fn pitch_bend(&self, channel: u8) -> EventKind {
-        EventKind::PitchBend { channel, semitones: self.bend * self.bend_range_semitones }
+        EventKind::PitchBend {
+            channel,
+            semitones: self.bend * self.bend_range_semitones,
+        }
     }
 }
 
@@ -235,7 +257,11 @@ fn check_chunks(bytes: &[u8]) -> Result<(), MidiFileError> {
         let expected = u32::from_be_bytes([rest[4], rest[5], rest[6], rest[7]]) as usize;
         let found = rest.len() - 8;
         if found < expected {
-            return Err(MidiFileError::Truncated { index, expected, found });
+            return Err(MidiFileError::Truncated {
+                index,
+                expected,
+                found,
+            });
         }
         rest = &rest[8 + expected..];
         index += 1;
@@ -253,24 +279,45 @@ mod tests {
     fn midi(delta: u32, message: MidiMessage) -> TrackEvent<'static> {
         TrackEvent {
             delta: u28::new(delta),
-            kind: TrackEventKind::Midi { channel: u4::new(1), message },
+            kind: TrackEventKind::Midi {
+                channel: u4::new(1),
+                message,
+            },
         }
     }
 
     fn control(delta: u32, controller: u8, value: u8) -> TrackEvent<'static> {
-        midi(delta, MidiMessage::Controller { controller: u7::new(controller), value: u7::new(value) })
+        midi(
+            delta,
+            MidiMessage::Controller {
+                controller: u7::new(controller),
+                value: u7::new(value),
+            },
+        )
     }
 
     fn note_on(delta: u32, key: u8, velocity: u8) -> TrackEvent<'static> {
-        midi(delta, MidiMessage::NoteOn { key: u7::new(key), vel: u7::new(velocity) })
+        midi(
+            delta,
+            MidiMessage::NoteOn {
+                key: u7::new(key),
+                vel: u7::new(velocity),
+            },
+        )
     }
 
     fn meta(delta: u32, message: MetaMessage<'static>) -> TrackEvent<'static> {
-        TrackEvent { delta: u28::new(delta), kind: TrackEventKind::Meta(message) }
+        TrackEvent {
+            delta: u28::new(delta),
+            kind: TrackEventKind::Meta(message),
+        }
     }
 
     fn file(tracks: Vec<Track<'static>>) -> Vec<u8> {
-        let smf = Smf { header: Header::new(Format::Parallel, Timing::Metrical(u15::new(480))), tracks };
+        let smf = Smf {
+            header: Header::new(Format::Parallel, Timing::Metrical(u15::new(480))),
+            tracks,
+        };
         let mut bytes = Vec::new();
         smf.write(&mut bytes).unwrap();
         bytes
@@ -283,7 +330,11 @@ mod tests {
                 meta(960, MetaMessage::Tempo(u24::new(1_000_000))),
                 meta(0, MetaMessage::EndOfTrack),
             ],
-            vec![note_on(480, 60, 127), note_on(960, 60, 0), meta(480, MetaMessage::EndOfTrack)],
+            vec![
+                note_on(480, 60, 127),
+                note_on(960, 60, 0),
+                meta(480, MetaMessage::EndOfTrack),
+            ],
         ])
     }
 
@@ -300,7 +351,12 @@ mod tests {
     #[test]
     fn bend_follows_its_registered_range() {
         let bytes = file(vec![vec![
-            midi(0, MidiMessage::PitchBend { bend: midly::PitchBend(midly::num::u14::new(0)) }),
+            midi(
+                0,
+                MidiMessage::PitchBend {
+                    bend: midly::PitchBend(midly::num::u14::new(0)),
+                },
+            ),
             control(0, 101, 0),
             control(0, 100, 0),
             control(0, 6, 12),
@@ -312,7 +368,10 @@ mod tests {
             .events
             .iter()
             .filter_map(|event| match event.kind {
-                EventKind::PitchBend { channel: 1, semitones } => Some(semitones),
+                EventKind::PitchBend {
+                    channel: 1,
+                    semitones,
+                } => Some(semitones),
                 _ => None,
             })
             .collect();
@@ -321,10 +380,32 @@ mod tests {
 
     #[test]
     fn pedal_and_panic_controllers_come_through() {
-        let bytes = file(vec![vec![control(0, 64, 127), control(1, 64, 0), control(1, 120, 0), control(1, 123, 0)]]);
-        let kinds: Vec<EventKind> = MidiFile::from_bytes(&bytes).unwrap().events.into_iter().map(|e| e.kind).collect();
-        assert!(matches!(kinds[0], EventKind::Sustain { channel: 1, down: true }));
-        assert!(matches!(kinds[1], EventKind::Sustain { channel: 1, down: false }));
+        let bytes = file(vec![vec![
+            control(0, 64, 127),
+            control(1, 64, 0),
+            control(1, 120, 0),
+            control(1, 123, 0),
+        ]]);
+        let kinds: Vec<EventKind> = MidiFile::from_bytes(&bytes)
+            .unwrap()
+            .events
+            .into_iter()
+            .map(|e| e.kind)
+            .collect();
+        assert!(matches!(
+            kinds[0],
+            EventKind::Sustain {
+                channel: 1,
+                down: true
+            }
+        ));
+        assert!(matches!(
+            kinds[1],
+            EventKind::Sustain {
+                channel: 1,
+                down: false
+            }
+        ));
         assert!(matches!(kinds[2], EventKind::AllSoundOff));
         assert!(matches!(kinds[3], EventKind::AllNotesOff));
     }
@@ -332,10 +413,16 @@ mod tests {
     #[test]
     fn other_files_are_refused_with_a_sentence() {
         let message = |bytes: &[u8]| MidiFile::from_bytes(bytes).unwrap_err().to_string();
-        assert_eq!(message(b"RIFF"), "not a MIDI file: expected it to begin with `MThd`");
+        assert_eq!(
+            message(b"RIFF"),
+            "not a MIDI file: expected it to begin with `MThd`"
+        );
         let mut stopped = song();
         stopped[12..14].copy_from_slice(&[0, 0]);
-        assert_eq!(message(&stopped), "the MIDI file's division is 0: expected a number of ticks above 0");
+        assert_eq!(
+            message(&stopped),
+            "the MIDI file's division is 0: expected a number of ticks above 0"
+        );
     }
 
     #[test]

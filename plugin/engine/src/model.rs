@@ -224,7 +224,12 @@ impl Model {
     /// Name, version, and the first digits of the encoder's checksum: what a sound says it was encoded by. Another
     /// training is another encoder, and an embedding means nothing to it, whatever its version says.
     pub fn tag(&self) -> String {
-        let Manifest { name, version, encoder, .. } = &self.manifest;
+        let Manifest {
+            name,
+            version,
+            encoder,
+            ..
+        } = &self.manifest;
         format!("{name} {version} ({})", &encoder.sha256[..8])
     }
 

@@ -81,7 +81,13 @@ impl CachedNote {
 impl NoteCache {
     /// An empty cache.
     pub(crate) fn new(budget_bytes: usize) -> Self {
-        Self { notes: BTreeMap::new(), current: HashMap::new(), next_id: 0, budget_bytes, bytes: 0 }
+        Self {
+            notes: BTreeMap::new(),
+            current: HashMap::new(),
+            next_id: 0,
+            budget_bytes,
+            bytes: 0,
+        }
     }
 
     /// The note of a key, if it is rendered or being rendered and has not failed.
@@ -107,7 +113,12 @@ impl NoteCache {
         let bytes = note.bytes();
         self.bytes += bytes;
         self.current.insert(note.key(), id);
-        let cached = CachedNote { note, rendering: Rendering::Resting(job), bytes, holders: Vec::new() };
+        let cached = CachedNote {
+            note,
+            rendering: Rendering::Resting(job),
+            bytes,
+            holders: Vec::new(),
+        };
         self.notes.insert(id, cached);
         id
     }
@@ -154,7 +165,10 @@ impl NoteCache {
 
     /// The notes that [are wanting](CachedNote::is_wanting).
     pub(crate) fn wanting(&self) -> impl Iterator<Item = NoteId> {
-        self.notes.iter().filter(|(_, cached)| cached.is_wanting()).map(|(id, _)| *id)
+        self.notes
+            .iter()
+            .filter(|(_, cached)| cached.is_wanting())
+            .map(|(id, _)| *id)
     }
 
     /// Drops what nobody may play any more; while over the budget, the least recently used notes too. Says which
@@ -174,15 +188,20 @@ impl NoteCache {
             return retire;
         }
 
-        let mut by_use: Vec<(u64, NoteId)> =
-            self.current.values().filter_map(|id| Some((self.notes.get(id)?.note.last_used(), *id))).collect();
+        let mut by_use: Vec<(u64, NoteId)> = self
+            .current
+            .values()
+            .filter_map(|id| Some((self.notes.get(id)?.note.last_used(), *id)))
+            .collect();
         by_use.sort_unstable();
         let mut over = self.bytes - self.budget_bytes;
         for (_, id) in by_use {
             if over == 0 {
                 break;
             }
-            let Some(cached) = self.notes.get_mut(&id) else { continue };
+            let Some(cached) = self.notes.get_mut(&id) else {
+                continue;
+            };
             let key = cached.note.key();
             if cached.is_running() {
                 continue;
@@ -247,11 +266,20 @@ mod tests {
     }
 
     fn key(pitch_cents: i32) -> NoteKey {
-        NoteKey { patch: PatchId(1), cell: BlendCell { x: 0, y: 0 }, pitch_cents }
+        NoteKey {
+            patch: PatchId(1),
+            cell: BlendCell { x: 0, y: 0 },
+            pitch_cents,
+        }
     }
 
     fn job(key: NoteKey) -> (Arc<RenderedNote>, Box<Job>) {
-        let format = DecoderFormat { sample_rate_hz: 48_000, hop_samples: 500, chunk_samples: CHUNK, dims: 2 };
+        let format = DecoderFormat {
+            sample_rate_hz: 48_000,
+            hop_samples: 500,
+            chunk_samples: CHUNK,
+            dims: 2,
+        };
         let sound = Sound {
             name: String::new(),
             family: String::new(),
@@ -261,14 +289,24 @@ mod tests {
             model: String::new(),
             pitch: 60.0,
             gain_db: 0.0,
-            loop_region: Some(LoopRegion { start_frame: 0, end_frame: 1 }),
+            loop_region: Some(LoopRegion {
+                start_frame: 0,
+                end_frame: 1,
+            }),
             embedding: Embedding::new(2, vec![0.0; 8]).unwrap(),
         };
         let corners = [Some(Arc::new(sound)), None, None, None];
         let blended = BlendedNote::new(&corners, [1.0, 0.0, 0.0, 0.0], 60.0, 2, 3).unwrap();
         let (writer, note) = RenderedNote::new(key, CHUNK, 10, 48_000);
         let render = NoteRender::new(blended, 1, format);
-        (note, Box::new(Job { source: Arc::new(NoDecoders), render, writer }))
+        (
+            note,
+            Box::new(Job {
+                source: Arc::new(NoDecoders),
+                render,
+                writer,
+            }),
+        )
     }
 
     /// A cache of notes of 4 kB and a little, the first the least recently used.
@@ -291,7 +329,11 @@ mod tests {
         let mut cache = filled(45_000, 20);
         cache.find(&key(0)).unwrap().note.touch();
         assert_eq!(cache.evict(), []);
-        assert!(cache.bytes() <= 45_000 && cache.bytes() > 38_000, "{} bytes", cache.bytes());
+        assert!(
+            cache.bytes() <= 45_000 && cache.bytes() > 38_000,
+            "{} bytes",
+            cache.bytes()
+        );
         assert!(cache.find(&key(0)).is_some(), "it was used last");
         assert!(cache.find(&key(1)).is_none() && cache.find(&key(19)).is_some());
     }
@@ -313,7 +355,8 @@ mod tests {
     fn a_note_that_a_worker_is_at_stays() {
         let mut cache = filled(0, 1);
         let id = cache.current[&key(0)];
-        let Rendering::Resting(job) = std::mem::replace(&mut cache.get_mut(id).unwrap().rendering, Rendering::Running)
+        let Rendering::Resting(job) =
+            std::mem::replace(&mut cache.get_mut(id).unwrap().rendering, Rendering::Running)
         else {
             panic!("it rests");
         };

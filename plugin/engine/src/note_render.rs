@@ -45,7 +45,12 @@ impl BlendedNote {
             .filter_map(heard)
             .collect();
         let fits = !corners.is_empty() && corners.iter().all(|(sound, _)| sound.embedding.dims() == dims);
-        fits.then_some(Self { corners, pitch, dims, frames_per_embedding_frame })
+        fits.then_some(Self {
+            corners,
+            pitch,
+            dims,
+            frames_per_embedding_frame,
+        })
     }
 
     /// Decoder frames until it has ended by itself; none if one of its sounds is held as long as the key.
@@ -54,7 +59,10 @@ impl BlendedNote {
             Some(_) => None,
             None => Some(sound.embedding.frames() * self.frames_per_embedding_frame),
         };
-        self.corners.iter().map(|(sound, _)| frames(sound)).try_fold(0, |longest, length| Some(longest.max(length?)))
+        self.corners
+            .iter()
+            .map(|(sound, _)| frames(sound))
+            .try_fold(0, |longest, length| Some(longest.max(length?)))
     }
 }
 
@@ -86,30 +94,52 @@ pub struct NoteRender {
 impl NoteRender {
     /// A note that begins; `seed` decides its chances.
     pub fn new(conditioning: BlendedNote, seed: u64, format: DecoderFormat) -> Self {
-        let start = NoteStart { seed, pitch: conditioning.pitch, temperature: 1.0 };
-        Self { conditioning, start, format, state: None, rendered_chunks: 0 }
+        let start = NoteStart {
+            seed,
+            pitch: conditioning.pitch,
+            temperature: 1.0,
+        };
+        Self {
+            conditioning,
+            start,
+            format,
+            state: None,
+            rendered_chunks: 0,
+        }
     }
 
     /// Samples until it has ended by itself, a whole number of chunks; none if it goes on as long as it is wanted.
     pub fn length_samples(&self) -> Option<usize> {
-        self.length_chunks().map(|chunks| chunks * self.format.chunk_samples)
+        self.length_chunks()
+            .map(|chunks| chunks * self.format.chunk_samples)
     }
 
     /// Whether it has ended by itself.
     pub fn is_done(&self) -> bool {
-        self.length_chunks().is_some_and(|length| self.rendered_chunks >= length)
+        self.length_chunks()
+            .is_some_and(|length| self.rendered_chunks >= length)
     }
 
     /// Renders the next run: 1, 1, 2, 4, 8, 8… chunks, fewer at the end.
     ///
     /// # Errors
     /// The decoder's; the note is not to be gone on with.
-    pub fn next_run(&mut self, decoder: &mut dyn Decoder, cancel: &AtomicBool) -> Result<Vec<f32>, DecodeError> {
-        let left = self.length_chunks().map_or(usize::MAX, |length| length.saturating_sub(self.rendered_chunks));
+    pub fn next_run(
+        &mut self,
+        decoder: &mut dyn Decoder,
+        cancel: &AtomicBool,
+    ) -> Result<Vec<f32>, DecodeError> {
+        let left = self
+            .length_chunks()
+            .map_or(usize::MAX, |length| length.saturating_sub(self.rendered_chunks));
         let chunks = run_chunks(self.rendered_chunks).min(left);
         let mut samples = vec![0.0; chunks * self.format.chunk_samples];
         let state = self.state.get_or_insert_with(|| decoder.begin(self.start));
-        let run = Run { note: state, conditioning: &self.conditioning, samples: &mut samples };
+        let run = Run {
+            note: state,
+            conditioning: &self.conditioning,
+            samples: &mut samples,
+        };
         decoder.render(&mut [run], cancel)?;
         self.rendered_chunks += chunks;
         if self.is_done() {
@@ -122,7 +152,9 @@ impl NoteRender {
 
     fn length_chunks(&self) -> Option<usize> {
         let frames_per_chunk = self.format.chunk_samples / self.format.hop_samples;
-        self.conditioning.length_frames().map(|frames| frames.div_ceil(frames_per_chunk))
+        self.conditioning
+            .length_frames()
+            .map(|frames| frames.div_ceil(frames_per_chunk))
     }
 }
 
@@ -166,7 +198,10 @@ mod tests {
         }))
     }
 
-    const LOOP: Option<LoopRegion> = Some(LoopRegion { start_frame: 2, end_frame: 5 });
+    const LOOP: Option<LoopRegion> = Some(LoopRegion {
+        start_frame: 2,
+        end_frame: 5,
+    });
 
     #[test]
     fn runs_grow_by_the_schedule() {
@@ -200,11 +235,42 @@ mod tests {
 
     #[test]
     fn a_note_ends_by_itself_only_if_all_that_is_heard_of_it_does() {
-        let length = |corners, weights| BlendedNote::new(&corners, weights, 60.0, 2, 3).unwrap().length_frames();
-        assert_eq!(length([sound(8, 0.0, None), sound(10, 0.0, None), None, None], [0.5, 0.5, 0.0, 0.0]), Some(30));
-        assert_eq!(length([sound(8, 0.0, None), sound(10, 0.0, LOOP), None, None], [0.5, 0.5, 0.0, 0.0]), None);
-        assert_eq!(length([sound(8, 0.0, None), sound(10, 0.0, LOOP), None, None], [1.0, 0.0, 0.0, 0.0]), Some(24));
+        let length = |corners, weights| {
+            BlendedNote::new(&corners, weights, 60.0, 2, 3)
+                .unwrap()
+                .length_frames()
+        };
+        assert_eq!(
+            length(
+                [sound(8, 0.0, None), sound(10, 0.0, None), None, None],
+                [0.5, 0.5, 0.0, 0.0]
+            ),
+            Some(30)
+        );
+        assert_eq!(
+            length(
+                [sound(8, 0.0, None), sound(10, 0.0, LOOP), None, None],
+                [0.5, 0.5, 0.0, 0.0]
+            ),
+            None
+        );
+        assert_eq!(
+            length(
+                [sound(8, 0.0, None), sound(10, 0.0, LOOP), None, None],
+                [1.0, 0.0, 0.0, 0.0]
+            ),
+            Some(24)
+        );
         assert!(BlendedNote::new(&[None, None, None, None], [0.0; 4], 60.0, 2, 3).is_none());
-        assert!(BlendedNote::new(&[sound(8, 0.0, None), None, None, None], [1.0, 0.0, 0.0, 0.0], 60.0, 16, 3).is_none());
+        assert!(
+            BlendedNote::new(
+                &[sound(8, 0.0, None), None, None, None],
+                [1.0, 0.0, 0.0, 0.0],
+                60.0,
+                16,
+                3
+            )
+            .is_none()
+        );
     }
 }

@@ -128,13 +128,21 @@ mod tests {
     fn every_parameter_reads_back_what_was_applied() {
         for parameter in Parameter::ALL {
             let (low, high) = parameter.range();
-            assert!((low..=high).contains(&parameter.default()), "{}", parameter.name());
+            assert!(
+                (low..=high).contains(&parameter.default()),
+                "{}",
+                parameter.name()
+            );
             assert_eq!(Parameter::from_name(parameter.name()), Some(parameter));
             for part in [0.0, 0.25, 1.0] {
                 let mut settings = Settings::default();
                 let value = low + (high - low) * part;
                 parameter.apply(&mut settings, value);
-                assert!((parameter.read(&settings) - value).abs() < 1e-3, "{} at {value}", parameter.name());
+                assert!(
+                    (parameter.read(&settings) - value).abs() < 1e-3,
+                    "{} at {value}",
+                    parameter.name()
+                );
             }
         }
     }

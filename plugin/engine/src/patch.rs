@@ -37,7 +37,10 @@ impl Patch {
             hash.update(id.unwrap_or(0).to_le_bytes());
         }
         let hash = hash.finalize();
-        Self { corners, id: PatchId(u64::from_le_bytes(std::array::from_fn(|i| hash[i]))) }
+        Self {
+            corners,
+            id: PatchId(u64::from_le_bytes(std::array::from_fn(|i| hash[i]))),
+        }
     }
 
     /// This patch with one corner changed.
@@ -62,7 +65,11 @@ impl Patch {
 
     /// Which corners hold a sound.
     pub fn occupied(&self) -> CornerMask {
-        let bits = self.corners.iter().enumerate().map(|(corner, sound)| u8::from(sound.is_some()) << corner);
+        let bits = self
+            .corners
+            .iter()
+            .enumerate()
+            .map(|(corner, sound)| u8::from(sound.is_some()) << corner);
         CornerMask(bits.sum())
     }
 
@@ -109,9 +116,18 @@ mod tests {
     fn the_id_names_sounds_and_places() {
         let (flute, bell) = (sound("flute"), sound("bell"));
         let patch = Patch::new([Some(flute.clone()), Some(bell.clone()), None, None]);
-        assert_eq!(patch.id(), Patch::new([Some(sound("flute")), Some(sound("bell")), None, None]).id());
-        assert_ne!(patch.id(), Patch::new([Some(bell), Some(flute.clone()), None, None]).id());
-        assert_ne!(Patch::default().id(), Patch::default().with_corner(3, Some(flute)).id());
+        assert_eq!(
+            patch.id(),
+            Patch::new([Some(sound("flute")), Some(sound("bell")), None, None]).id()
+        );
+        assert_ne!(
+            patch.id(),
+            Patch::new([Some(bell), Some(flute.clone()), None, None]).id()
+        );
+        assert_ne!(
+            Patch::default().id(),
+            Patch::default().with_corner(3, Some(flute)).id()
+        );
         assert_eq!(patch.occupied(), CornerMask(0b0011));
     }
 
@@ -120,6 +136,8 @@ mod tests {
         let patch = Patch::default().with_corner(2, Some(sound("flute")));
         assert_eq!(patch.check_model("spectral 1"), Ok(()));
         let message = patch.check_model("spectral 2").unwrap_err();
-        assert!(message.starts_with("corner C: the sound \"flute\" was encoded by the model spectral 1, and spectral 2"));
+        assert!(message.starts_with(
+            "corner C: the sound \"flute\" was encoded by the model spectral 1, and spectral 2"
+        ));
     }
 }

@@ -43,7 +43,11 @@ pub struct OfflinePatience {
 
 impl OfflinePatience {
     pub(crate) fn new(news: Arc<News>, scheduler: Sender<Command>) -> Self {
-        Self { news, scheduler, seen: AtomicU64::new(0) }
+        Self {
+            news,
+            scheduler,
+            seen: AtomicU64::new(0),
+        }
     }
 }
 
@@ -55,7 +59,9 @@ impl Patience for OfflinePatience {
         let mut count = self.news.count.lock();
         let seen = self.seen.load(Ordering::Relaxed);
         let spread = &self.news.spread;
-        let silent = spread.wait_while_for(&mut count, |count| *count == seen, LONGEST_SILENCE).timed_out();
+        let silent = spread
+            .wait_while_for(&mut count, |count| *count == seen, LONGEST_SILENCE)
+            .timed_out();
         self.seen.store(*count, Ordering::Relaxed);
         !silent
     }

@@ -63,13 +63,20 @@ impl FromStr for SoundRef {
         let (make, file): (fn(String) -> Self, &str) = match text.split_once('/') {
             Some(("factory", file)) => (Self::Factory, file),
             Some(("user", file)) => (Self::User, file),
-            _ => return Err(format!("expected `factory/NAME.sound` or `user/NAME.sound`, found `{text}`")),
+            _ => {
+                return Err(format!(
+                    "expected `factory/NAME.sound` or `user/NAME.sound`, found `{text}`"
+                ));
+            }
         };
-        let plain = !file.starts_with('.') && !file.contains(['/', '\\', ':', '\0']) && file.ends_with(".sound");
+        let plain =
+            !file.starts_with('.') && !file.contains(['/', '\\', ':', '\0']) && file.ends_with(".sound");
         if plain {
             Ok(make(file.to_owned()))
         } else {
-            Err(format!("expected the plain name of a `.sound` file, found `{file}`"))
+            Err(format!(
+                "expected the plain name of a `.sound` file, found `{file}`"
+            ))
         }
     }
 }
@@ -175,7 +182,10 @@ impl Preset {
     /// # Errors
     /// The file cannot be read, or the text is no preset: the message names the field.
     pub fn read(path: &Path) -> Result<Self, PresetError> {
-        let io = |source| PresetError::Io { path: path.to_owned(), source };
+        let io = |source| PresetError::Io {
+            path: path.to_owned(),
+            source,
+        };
         let length = fs::metadata(path).map_err(io)?.len();
         if length > MAX_FILE_BYTES {
             return Err(PresetError::TooLong(length));
@@ -214,7 +224,10 @@ impl Preset {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), PresetError> {
-        let io = |source| PresetError::Io { path: path.to_owned(), source };
+        let io = |source| PresetError::Io {
+            path: path.to_owned(),
+            source,
+        };
         let folder = match path.parent() {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
@@ -227,7 +240,10 @@ impl Preset {
 
     /// A parameter's value: the preset's, or the default.
     pub fn parameter(&self, parameter: Parameter) -> f32 {
-        self.parameters.get(parameter.name()).copied().unwrap_or(parameter.default())
+        self.parameters
+            .get(parameter.name())
+            .copied()
+            .unwrap_or(parameter.default())
     }
 
     /// How the instrument is to play.
@@ -241,10 +257,16 @@ impl Preset {
 
     fn check(&self) -> Result<(), PresetError> {
         for (name, &found) in &self.parameters {
-            let parameter = Parameter::from_name(name).ok_or_else(|| PresetError::UnknownParameter(name.clone()))?;
+            let parameter =
+                Parameter::from_name(name).ok_or_else(|| PresetError::UnknownParameter(name.clone()))?;
             let (low, high) = parameter.range();
             if !(low..=high).contains(&found) {
-                return Err(PresetError::Range { name: parameter.name(), found, low, high });
+                return Err(PresetError::Range {
+                    name: parameter.name(),
+                    found,
+                    low,
+                    high,
+                });
             }
         }
         Ok(())
@@ -276,7 +298,10 @@ blend_x = 0.25
     fn a_preset_says_what_it_is_and_keeps_defaults_for_the_rest() {
         let preset = Preset::from_bytes(TEXT.as_bytes()).unwrap();
         assert_eq!(preset.corners.a, Some(SoundRef::Factory("flute.sound".into())));
-        assert_eq!(preset.corners.as_array()[3], Some(&SoundRef::User("bowl.sound".into())));
+        assert_eq!(
+            preset.corners.as_array()[3],
+            Some(&SoundRef::User("bowl.sound".into()))
+        );
         let settings = preset.settings();
         assert_eq!(settings.attack_ms, 40.0);
         assert_eq!(settings.blend.x, 0.25);
@@ -297,11 +322,22 @@ blend_x = 0.25
     fn errors_name_the_field() {
         let message = |from: &str, to: &str| {
             assert!(TEXT.contains(from));
-            Preset::from_bytes(TEXT.replace(from, to).as_bytes()).unwrap_err().to_string()
+            Preset::from_bytes(TEXT.replace(from, to).as_bytes())
+                .unwrap_err()
+                .to_string()
         };
-        assert_eq!(message("format = 1", "format = 7"), "the preset's `format` is 7; this version reads 1 to 1");
-        assert_eq!(message("attack_ms = 40.0", "attack_ms = -1.0"), "`parameters.attack_ms` is -1; expected 0.5 to 10000");
-        assert!(message("attack_ms", "atack_ms").starts_with("`parameters.atack_ms` is unknown; expected one of blend_x"));
+        assert_eq!(
+            message("format = 1", "format = 7"),
+            "the preset's `format` is 7; this version reads 1 to 1"
+        );
+        assert_eq!(
+            message("attack_ms = 40.0", "attack_ms = -1.0"),
+            "`parameters.attack_ms` is -1; expected 0.5 to 10000"
+        );
+        assert!(
+            message("attack_ms", "atack_ms")
+                .starts_with("`parameters.atack_ms` is unknown; expected one of blend_x")
+        );
         assert!(message("factory/flute.sound", "factory/../x.sound").contains("plain name"));
         assert!(message("factory/flute.sound", "/etc/passwd").contains("expected `factory/NAME.sound`"));
         assert!(message("name =", "title =").contains("title"));

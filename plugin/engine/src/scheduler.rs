@@ -11,18 +11,18 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use betwixt_audio::blend::{Blend, BlendCell};
+use betwixt_audio::limits::LEAD_MS;
 use betwixt_audio::link::{SchedulerEnd, ToAudio, ToScheduler};
 use betwixt_audio::note::{NoteKey, PatchId};
-use betwixt_audio::limits::LEAD_MS;
 use betwixt_audio::rendered_note::RenderedNote;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::decoder::DecoderFormat;
 use crate::instance::{InstanceId, KeyWatch};
 use crate::note_cache::{NoteCache, NoteId, Rendering};
+use crate::note_render::{BlendedNote, NoteRender};
 use crate::patch::Patch;
 use crate::patience::News;
-use crate::note_render::{BlendedNote, NoteRender};
 use crate::status::{EngineStatus, ModelStatus, StatusBoard};
 use crate::worker::{DecoderSource, Job, RunOutcome, Workers};
 
@@ -158,7 +158,9 @@ pub(crate) struct Scheduler {
 
 impl fmt::Debug for Scheduler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scheduler").field("clients", &self.clients.len()).finish_non_exhaustive()
+        f.debug_struct("Scheduler")
+            .field("clients", &self.clients.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -301,7 +303,9 @@ impl Scheduler {
     }
 
     fn set_patch(&mut self, id: InstanceId, patch: Arc<Patch>) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
         let (name, occupied) = (patch.id(), patch.occupied());
         client.patches.retain(|(known, _)| *known != name);
         client.patches.push_back((name, patch));
@@ -319,7 +323,10 @@ impl Scheduler {
             // The scheduler may be gone by now.
             let _ = commands.send(Command::Loaded(result));
         };
-        match std::thread::Builder::new().name("betwixt-model".into()).spawn(load) {
+        match std::thread::Builder::new()
+            .name("betwixt-model".into())
+            .spawn(load)
+        {
             Ok(thread) => {
                 self.status.model = ModelStatus::Loading;
                 self.model = ModelSlot::Loading(thread);
@@ -409,7 +416,9 @@ impl Scheduler {
 
     /// Grants a note that is there, begins one that can be made, and refuses the rest.
     fn request(&mut self, id: InstanceId, key: NoteKey) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
         if matches!(self.model, ModelSlot::Loading(_)) {
             client.waiting.push(key);
             return;
@@ -434,9 +443,15 @@ impl Scheduler {
     fn begin(model: &ModelSlot, client: &Client, cache: &mut NoteCache, key: NoteKey) -> Result<(), String> {
         let model = match model {
             ModelSlot::Ready(model) => model,
-            ModelSlot::NotLoaded | ModelSlot::Loading(_) | ModelSlot::Failed => return Err("there is no model".into()),
+            ModelSlot::NotLoaded | ModelSlot::Loading(_) | ModelSlot::Failed => {
+                return Err("there is no model".into());
+            }
         };
-        let patch = client.patches.iter().find(|(id, _)| *id == key.patch).map(|(_, patch)| patch);
+        let patch = client
+            .patches
+            .iter()
+            .find(|(id, _)| *id == key.patch)
+            .map(|(_, patch)| patch);
         let patch = patch.ok_or("a note of sounds that are no longer in the corners was asked for")?;
         patch.check_model(&model.tag)?;
         let weights = Blend::from(key.cell).weights(patch.occupied());
@@ -453,11 +468,21 @@ impl Scheduler {
 
         let rate = format.sample_rate_hz as usize;
         let capacity_samples = NOTE_CAPACITY_SECONDS * rate;
-        let length = render.length_samples().map_or(capacity_samples, |length| length.min(capacity_samples));
+        let length = render
+            .length_samples()
+            .map_or(capacity_samples, |length| length.min(capacity_samples));
         let capacity_chunks = length.div_ceil(format.chunk_samples).max(1);
-        let (writer, note) = RenderedNote::new(key, format.chunk_samples, capacity_chunks, format.sample_rate_hz);
+        let (writer, note) =
+            RenderedNote::new(key, format.chunk_samples, capacity_chunks, format.sample_rate_hz);
         note.want(FIRST_LEAD_MS * rate / 1000);
-        cache.insert(note, Box::new(Job { source: Arc::clone(&model.source), render, writer }));
+        cache.insert(
+            note,
+            Box::new(Job {
+                source: Arc::clone(&model.source),
+                render,
+                writer,
+            }),
+        );
         Ok(())
     }
 
@@ -468,9 +493,13 @@ impl Scheduler {
                 let note = &self.cache.get(*id)?.note;
                 (note.wanted() > note.available()).then(|| (urgency(note), *id, place))
             });
-            let Some((_, id, place)) = urgencies.min() else { break };
+            let Some((_, id, place)) = urgencies.min() else {
+                break;
+            };
             self.wanting.swap_remove(place);
-            let Some(cached) = self.cache.get_mut(id) else { continue };
+            let Some(cached) = self.cache.get_mut(id) else {
+                continue;
+            };
             match std::mem::replace(&mut cached.rendering, Rendering::Running) {
                 Rendering::Resting(job) => {
                     if let Err(job) = self.workers.render(id, job) {
@@ -492,7 +521,9 @@ impl Scheduler {
             self.status.notes_failed += 1;
             self.status.last_failure = Some(reason);
         }
-        let Some(cached) = self.cache.get_mut(run.note) else { return };
+        let Some(cached) = self.cache.get_mut(run.note) else {
+            return;
+        };
         if cached.note.available() <= run.samples && run.samples > 0 {
             self.status.notes_rendered += 1;
         }
@@ -533,7 +564,16 @@ impl Scheduler {
 
 /// Which keys' notes have begun to be there: bit `k` is MIDI key `k`.
 fn ready_keys(cache: &NoteCache, patch: PatchId, cell: BlendCell) -> u128 {
-    (0..128).filter(|key| cache.find(&NoteKey { patch, cell, pitch_cents: key * 100 }).is_some_and(|cached| cached.note.available() > 0))
+    (0..128)
+        .filter(|key| {
+            cache
+                .find(&NoteKey {
+                    patch,
+                    cell,
+                    pitch_cents: key * 100,
+                })
+                .is_some_and(|cached| cached.note.available() > 0)
+        })
         .fold(0, |keys, key| keys | 1 << key)
 }
 

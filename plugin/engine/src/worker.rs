@@ -18,8 +18,8 @@ use crossbeam::channel::{Receiver, Sender, unbounded};
 use crate::decoder::Decoder;
 use crate::model::Model;
 use crate::note_cache::NoteId;
-use crate::patience::News;
 use crate::note_render::NoteRender;
+use crate::patience::News;
 use crate::scheduler::Command;
 
 /// Where workers get their decoders from.
@@ -92,7 +92,12 @@ impl Workers {
     /// Starts `count` threads that report to the scheduler.
     pub(crate) fn start(count: usize, scheduler: &Sender<Command>, news: &Arc<News>) -> Self {
         let cancel = Arc::new(AtomicBool::new(false));
-        let mut workers = Self { tasks: Vec::new(), unreported: Vec::new(), threads: Vec::new(), cancel };
+        let mut workers = Self {
+            tasks: Vec::new(),
+            unreported: Vec::new(),
+            threads: Vec::new(),
+            cancel,
+        };
         for index in 0..count {
             let (tasks, receiver) = unbounded();
             let worker = Worker {
@@ -196,7 +201,14 @@ impl Worker {
                 Task::Render(note, job) => Some(self.render(note, job)),
             };
             let rendered = run.is_some();
-            if self.scheduler.send(Command::Worked(Outcome { worker: self.index, run })).is_err() {
+            if self
+                .scheduler
+                .send(Command::Worked(Outcome {
+                    worker: self.index,
+                    run,
+                }))
+                .is_err()
+            {
                 break;
             }
             if rendered {
@@ -223,7 +235,13 @@ impl Worker {
         } else {
             Some(job)
         };
-        RunOutcome { note, job, failure, samples, busy }
+        RunOutcome {
+            note,
+            job,
+            failure,
+            samples,
+            busy,
+        }
     }
 
     /// Renders and publishes the next run; says how many samples it had.
@@ -240,7 +258,9 @@ impl Worker {
             if job.writer.is_full() {
                 break;
             }
-            job.writer.push(chunk.into()).map_err(|error| format!("the decoder's output: {error}"))?;
+            job.writer
+                .push(chunk.into())
+                .map_err(|error| format!("the decoder's output: {error}"))?;
             published += chunk.len();
         }
         Ok(published)
@@ -248,7 +268,10 @@ impl Worker {
 
     /// This worker's decoder of a model, made anew if it has one of another.
     fn decoder_of(&mut self, source: &Arc<dyn DecoderSource>) -> Result<&mut dyn Decoder, String> {
-        let fits = self.decoder.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, source));
+        let fits = self
+            .decoder
+            .as_ref()
+            .is_some_and(|(of, _)| Arc::ptr_eq(of, source));
         if !fits {
             // The old one's memory first: two sessions of a large model might not fit.
             self.decoder = None;
@@ -264,6 +287,9 @@ impl Worker {
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or(panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("without a message").to_string()
 }

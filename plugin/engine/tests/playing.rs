@@ -30,7 +30,9 @@ fn patch(corners: [Option<&str>; 4]) -> Patch {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../presets");
     let [a, b, c, d] = corners.map(|file| file.map(|file| SoundRef::Factory(file.into())));
     let library = Library::in_folders(&folder, Path::new("/nowhere"));
-    library.patch(&PresetCorners { a, b, c, d }).expect("the factory sounds are in `presets/sounds`")
+    library
+        .patch(&PresetCorners { a, b, c, d })
+        .expect("the factory sounds are in `presets/sounds`")
 }
 
 fn four_corners() -> Patch {
@@ -44,20 +46,48 @@ fn engine(options: EngineOptions) -> Arc<Engine> {
 fn note(key: u8, from: f64, until: f64) -> [TimedEvent; 2] {
     let address = NoteAddress::midi(0, key);
     [
-        TimedEvent { seconds: from, kind: EventKind::NoteOn { address, velocity: 0.8 } },
-        TimedEvent { seconds: until, kind: EventKind::NoteOff { address } },
+        TimedEvent {
+            seconds: from,
+            kind: EventKind::NoteOn {
+                address,
+                velocity: 0.8,
+            },
+        },
+        TimedEvent {
+            seconds: until,
+            kind: EventKind::NoteOff { address },
+        },
     ]
 }
 
 fn score(notes: &[(u8, f64, f64)], length_seconds: f64) -> Score {
-    let mut events: Vec<TimedEvent> = notes.iter().flat_map(|&(key, from, until)| note(key, from, until)).collect();
+    let mut events: Vec<TimedEvent> = notes
+        .iter()
+        .flat_map(|&(key, from, until)| note(key, from, until))
+        .collect();
     events.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let midi = MidiFile { events, length_seconds };
-    Score { midi, settings: Settings::default(), automation: Vec::new() }
+    let midi = MidiFile {
+        events,
+        length_seconds,
+    };
+    Score {
+        midi,
+        settings: Settings::default(),
+        automation: Vec::new(),
+    }
 }
 
 fn chords() -> Score {
-    let mut score = score(&[(48, 0.0, 1.2), (55, 0.1, 1.3), (64, 0.21, 0.9), (60, 0.7, 1.0), (48, 1.25, 1.5)], 1.6);
+    let mut score = score(
+        &[
+            (48, 0.0, 1.2),
+            (55, 0.1, 1.3),
+            (64, 0.21, 0.9),
+            (60, 0.7, 1.0),
+            (48, 1.25, 1.5),
+        ],
+        1.6,
+    );
     let curve = |text: &str| AutomationCurve::from_bytes(text.as_bytes()).unwrap();
     score.automation = vec![
         (Parameter::BlendX, curve("0,0\n1.5,1")),
@@ -68,11 +98,18 @@ fn chords() -> Score {
 }
 
 fn start(engine: &Arc<Engine>, patch: Patch, score: Score, rate_hz: u32, block: usize) -> Bounce {
-    Bounce::new(engine, patch, score, rate_hz, block)
-        .unwrap_or_else(|error| panic!("{error}; `cargo xtask setup` puts ONNX Runtime and the model in place"))
+    Bounce::new(engine, patch, score, rate_hz, block).unwrap_or_else(|error| {
+        panic!("{error}; `cargo xtask setup` puts ONNX Runtime and the model in place")
+    })
 }
 
-fn play(engine: &Arc<Engine>, patch: Patch, score: Score, rate_hz: u32, block: usize) -> (Vec<f32>, BounceReport) {
+fn play(
+    engine: &Arc<Engine>,
+    patch: Patch,
+    score: Score,
+    rate_hz: u32,
+    block: usize,
+) -> (Vec<f32>, BounceReport) {
     let mut bounce = start(engine, patch, score, rate_hz, block);
     let mut samples = Vec::new();
     while let Some((left, right)) = bounce.next_block() {
@@ -87,15 +124,32 @@ fn rms(samples: &[f32]) -> f32 {
 
 #[test]
 fn a_bounce_is_the_same_for_any_block_size_and_number_of_workers() {
-    let first = play(&engine(EngineOptions::default()), four_corners(), chords(), 48_000, 256);
+    let first = play(
+        &engine(EngineOptions::default()),
+        four_corners(),
+        chords(),
+        48_000,
+        256,
+    );
     assert!(rms(&first.0) > 1e-3, "it is silent");
     assert_eq!(first.1.underruns, 0);
     assert_eq!(first.1.notes_refused, 0);
     for (workers, block) in [(1, 256), (1, 32), (3, 1000), (2, 1)] {
-        let other = engine(EngineOptions { workers, ..EngineOptions::default() });
+        let other = engine(EngineOptions {
+            workers,
+            ..EngineOptions::default()
+        });
         let second = play(&other, four_corners(), chords(), 48_000, block);
-        assert_eq!(first.0.len(), second.0.len(), "{workers} workers, blocks of {block}");
-        let differs = first.0.iter().zip(&second.0).position(|(a, b)| a.to_bits() != b.to_bits());
+        assert_eq!(
+            first.0.len(),
+            second.0.len(),
+            "{workers} workers, blocks of {block}"
+        );
+        let differs = first
+            .0
+            .iter()
+            .zip(&second.0)
+            .position(|(a, b)| a.to_bits() != b.to_bits());
         assert_eq!(differs, None, "{workers} workers, blocks of {block}");
     }
 }
@@ -126,13 +180,29 @@ fn live_playing_of_rendered_notes_gives_the_samples_of_a_bounce() {
         let (mut left, mut right) = ([0.0; 256], [0.0; 256]);
         for block in 0..200 {
             let event = match block {
-                0 => Some(Event { offset_samples: 17, kind: EventKind::NoteOn { address, velocity: 1.0 } }),
-                150 => Some(Event { offset_samples: 3, kind: EventKind::NoteOff { address } }),
+                0 => Some(Event {
+                    offset_samples: 17,
+                    kind: EventKind::NoteOn {
+                        address,
+                        velocity: 1.0,
+                    },
+                }),
+                150 => Some(Event {
+                    offset_samples: 3,
+                    kind: EventKind::NoteOff { address },
+                }),
                 _ => None,
             };
             let patience = offline.then_some(&patience as &dyn betwixt_audio::instrument::Patience);
             let events: Vec<Event> = event.into_iter().collect();
-            instrument.process(&mut left, &mut right, &events, &Settings::default(), patience, &mut |_| {});
+            instrument.process(
+                &mut left,
+                &mut right,
+                &events,
+                &Settings::default(),
+                patience,
+                &mut |_| {},
+            );
             samples.extend_from_slice(&left);
         }
         samples
@@ -148,7 +218,13 @@ fn a_held_note_goes_on_past_its_recording() {
     let sound = patch([Some(SUSTAINED), None, None, None]);
     let recorded = sound.corners()[0].as_ref().unwrap().seconds(0.032);
     assert!(recorded < 5.0, "{recorded} s");
-    let (samples, report) = play(&engine(EngineOptions::default()), sound, score(&[(72, 0.0, 9.0)], 9.5), 48_000, 512);
+    let (samples, report) = play(
+        &engine(EngineOptions::default()),
+        sound,
+        score(&[(72, 0.0, 9.0)], 9.5),
+        48_000,
+        512,
+    );
     let second = |at: usize| rms(&samples[at * 96_000..][..96_000]);
     assert!(second(8) > 0.3 * second(2), "{} after {}", second(8), second(2));
     assert_eq!(report.underruns, 0);
@@ -160,8 +236,18 @@ fn a_plucked_note_ends_by_itself() {
     let sound = patch.corners()[0].as_ref().unwrap();
     assert_eq!(sound.loop_region, None, "{} is looped", sound.name);
     let recorded = sound.seconds(0.032);
-    let (samples, _) = play(&engine(EngineOptions::default()), patch, score(&[(60, 0.0, 8.0)], 8.0), 48_000, 512);
-    assert!(samples[(recorded * 96_000.0) as usize + 9_600..].iter().all(|sample| *sample == 0.0));
+    let (samples, _) = play(
+        &engine(EngineOptions::default()),
+        patch,
+        score(&[(60, 0.0, 8.0)], 8.0),
+        48_000,
+        512,
+    );
+    assert!(
+        samples[(recorded * 96_000.0) as usize + 9_600..]
+            .iter()
+            .all(|sample| *sample == 0.0)
+    );
 }
 
 #[test]
@@ -171,21 +257,37 @@ fn two_instances_share_one_model_and_its_renders() {
     let mut second = start(&engine, four_corners(), chords(), 48_000, 256);
     let (mut first_samples, mut second_samples) = (Vec::new(), Vec::new());
     loop {
-        let a = first.next_block().map(|(left, _)| first_samples.extend_from_slice(left));
-        let b = second.next_block().map(|(left, _)| second_samples.extend_from_slice(left));
+        let a = first
+            .next_block()
+            .map(|(left, _)| first_samples.extend_from_slice(left));
+        let b = second
+            .next_block()
+            .map(|(left, _)| second_samples.extend_from_slice(left));
         if a.is_none() && b.is_none() {
             break;
         }
     }
     assert!(first_samples == second_samples);
-    assert_eq!(second.report().notes_rendered, 5, "both together need each note once");
-    assert_eq!(play(&engine, four_corners(), chords(), 48_000, 256).1.notes_rendered, 0);
+    assert_eq!(
+        second.report().notes_rendered,
+        5,
+        "both together need each note once"
+    );
+    assert_eq!(
+        play(&engine, four_corners(), chords(), 48_000, 256)
+            .1
+            .notes_rendered,
+        0
+    );
 }
 
 #[test]
 fn notes_stay_within_their_budget_and_what_sounds_is_never_evicted() {
     let budget = 8 << 20;
-    let engine = engine(EngineOptions { cache_budget_bytes: budget, ..EngineOptions::default() });
+    let engine = engine(EngineOptions {
+        cache_budget_bytes: budget,
+        ..EngineOptions::default()
+    });
     // A note held all along, under many short ones that fill the budget several times.
     let mut notes = vec![(48, 0.0, 6.0)];
     notes.extend((0..58).map(|i| (36 + i as u8, f64::from(i) * 0.1, f64::from(i) * 0.1 + 0.08)));
@@ -197,9 +299,22 @@ fn notes_stay_within_their_budget_and_what_sounds_is_never_evicted() {
         std::thread::sleep(Duration::from_millis(10));
     }
     let status = engine.status();
-    assert!(status.cache_bytes <= budget, "{} of {budget} bytes", status.cache_bytes);
-    assert!(status.notes_cached < report.notes_rendered as usize, "nothing was evicted");
-    let (roomy, _) = play(&self::engine(EngineOptions::default()), patch(), score(&notes, 6.2), 48_000, 128);
+    assert!(
+        status.cache_bytes <= budget,
+        "{} of {budget} bytes",
+        status.cache_bytes
+    );
+    assert!(
+        status.notes_cached < report.notes_rendered as usize,
+        "nothing was evicted"
+    );
+    let (roomy, _) = play(
+        &self::engine(EngineOptions::default()),
+        patch(),
+        score(&notes, 6.2),
+        48_000,
+        128,
+    );
     assert!(tight == roomy, "eviction changed what is heard");
 }
 
@@ -216,12 +331,32 @@ fn fifty_instances_come_and_go_while_notes_render() {
         instance.activate();
         let mut instrument = Instrument::new(end, Arc::new(Meters::default()));
         instrument.prepare(48_000.0, 512);
-        let kind = EventKind::NoteOn { address: NoteAddress::midi(0, 30 + i), velocity: 1.0 };
-        let event = Event { offset_samples: 0, kind };
-        instrument.process(&mut left, &mut right, &[event], &Settings::default(), None, &mut |_| {});
+        let kind = EventKind::NoteOn {
+            address: NoteAddress::midi(0, 30 + i),
+            velocity: 1.0,
+        };
+        let event = Event {
+            offset_samples: 0,
+            kind,
+        };
+        instrument.process(
+            &mut left,
+            &mut right,
+            &[event],
+            &Settings::default(),
+            None,
+            &mut |_| {},
+        );
         living.push((instance, instrument));
         for (_, instrument) in &mut living {
-            instrument.process(&mut left, &mut right, &[], &Settings::default(), None, &mut |_| {});
+            instrument.process(
+                &mut left,
+                &mut right,
+                &[],
+                &Settings::default(),
+                None,
+                &mut |_| {},
+            );
         }
         if i % 3 == 0 {
             living.remove(living.len() / 2);
@@ -232,16 +367,26 @@ fn fifty_instances_come_and_go_while_notes_render() {
     let instruments: Vec<Instrument> = living.into_iter().map(|(_, instrument)| instrument).collect();
     let began = Instant::now();
     drop(engine);
-    assert!(began.elapsed() < Duration::from_secs(2), "the threads took {:?} to end", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "the threads took {:?} to end",
+        began.elapsed()
+    );
     drop(instruments);
 }
 
 #[test]
 fn without_a_model_notes_end_and_the_status_says_why() {
     let nowhere = PathBuf::from("/nowhere/spectral");
-    let engine = engine(EngineOptions { model: Some(nowhere), ..EngineOptions::default() });
+    let engine = engine(EngineOptions {
+        model: Some(nowhere),
+        ..EngineOptions::default()
+    });
     let error = Bounce::new(&engine, four_corners(), chords(), 48_000, 256).unwrap_err();
-    assert!(matches!(&error, BounceError::Model(why) if why.contains("/nowhere/spectral")), "{error}");
+    assert!(
+        matches!(&error, BounceError::Model(why) if why.contains("/nowhere/spectral")),
+        "{error}"
+    );
 
     let (instance, end) = Instance::new(&engine);
     instance.set_patch(four_corners());
@@ -251,14 +396,34 @@ fn without_a_model_notes_end_and_the_status_says_why() {
     instrument.prepare(48_000.0, 512);
     let (mut left, mut right) = ([0.0; 64], [0.0; 64]);
     let address = NoteAddress::midi(0, 60);
-    let on = Event { offset_samples: 0, kind: EventKind::NoteOn { address, velocity: 1.0 } };
+    let on = Event {
+        offset_samples: 0,
+        kind: EventKind::NoteOn {
+            address,
+            velocity: 1.0,
+        },
+    };
     let mut ends: Vec<NoteEnd> = Vec::new();
-    instrument.process(&mut left, &mut right, &[on], &Settings::default(), None, &mut |end| ends.push(end));
+    instrument.process(
+        &mut left,
+        &mut right,
+        &[on],
+        &Settings::default(),
+        None,
+        &mut |end| ends.push(end),
+    );
     let deadline = Instant::now() + Duration::from_secs(5);
     let mut activity = Activity::Waiting;
     while activity != Activity::Silent && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(1));
-        activity = instrument.process(&mut left, &mut right, &[], &Settings::default(), None, &mut |end| ends.push(end));
+        activity = instrument.process(
+            &mut left,
+            &mut right,
+            &[],
+            &Settings::default(),
+            None,
+            &mut |end| ends.push(end),
+        );
     }
     assert_eq!(ends.len(), 1, "the note's end is told");
     assert!(matches!(engine.status().model, ModelStatus::Failed(why) if why.contains("/nowhere/spectral")));
@@ -287,7 +452,13 @@ fn an_instance_that_is_only_made_starts_nothing() {
 #[test]
 fn rendered_keys_are_told_to_the_keyboard() {
     let engine = engine(EngineOptions::default());
-    let mut bounce = start(&engine, four_corners(), score(&[(60, 0.0, 0.2)], 0.3), 48_000, 256);
+    let mut bounce = start(
+        &engine,
+        four_corners(),
+        score(&[(60, 0.0, 0.2)], 0.3),
+        48_000,
+        256,
+    );
     while bounce.next_block().is_some() {}
     let (instance, _end) = Instance::new(&engine);
     instance.set_patch(four_corners());
