@@ -4,7 +4,7 @@
 //! after the last request. The window asks and collects without waiting.
 
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use betwixt_engine::instance::Instance;
 use betwixt_engine::library::{Library, PresetEntry, SoundEntry};
@@ -44,11 +44,13 @@ pub enum Answer {
     Trouble(String),
 }
 
-/// The window's end of the thread.
+/// The window's end of the thread. Dropping it waits for the last request, as the host may unload the plugin next.
 #[derive(Debug)]
 pub struct Librarian {
-    requests: Sender<Request>,
+    /// Present until dropped.
+    requests: Option<Sender<Request>>,
     answers: Receiver<Answer>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Librarian {
@@ -70,26 +72,41 @@ impl Librarian {
                 answer(shelf.carry_out(request));
             }
         };
-        if let Err(error) = thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("betwixt-librarian".into())
-            .spawn(work)
-        {
-            let _ = refusals.send(Answer::Trouble(format!(
-                "sounds cannot be listed: no thread: {error}"
-            )));
+            .spawn(work);
+        let thread = thread
+            .inspect_err(|error| {
+                let trouble = format!("Sounds cannot be listed: the system gave no thread: {error}");
+                let _ = refusals.send(Answer::Trouble(trouble));
+            })
+            .ok();
+        Self {
+            requests: Some(requests),
+            answers,
+            thread,
         }
-        Self { requests, answers }
     }
 
     /// Asks for something.
     pub fn ask(&self, request: Request) {
         // Without a thread there is nobody to ask; the window has been told.
-        let _ = self.requests.send(request);
+        let _ = self.requests.as_ref().map(|requests| requests.send(request));
     }
 
     /// The next answer, if there is one.
     pub fn answer(&self) -> Option<Answer> {
         self.answers.try_recv().ok()
+    }
+}
+
+impl Drop for Librarian {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has nothing left to do.
+            let _ = thread.join();
+        }
     }
 }
 

@@ -18,6 +18,8 @@ use crate::snapshot::{CornerView, DeviceCondition, DeviceView, ListRow, Paramete
 
 /// How fast the meter falls, in dB a second.
 const METER_FALL_DB: f32 = 24.0;
+/// How long the strip says why a note of this instance was refused.
+const REFUSAL_SHOWN_SECONDS: f32 = 8.0;
 const BYTES_IN_MEGABYTE: usize = 1 << 20;
 
 /// Where snapshots come from.
@@ -26,6 +28,9 @@ pub struct SnapshotReader {
     instance: Arc<Instance>,
     meters: Arc<Meters>,
     peaks: [f32; 2],
+    /// Notes of this instance that had been refused by the last snapshot.
+    refused: u64,
+    seconds_since_refusal: f32,
     /// The curves that were drawn last, and what they were made of.
     curves: Option<(PatchId, [f32; 4], Arc<EmbeddingCurves>)>,
 }
@@ -55,6 +60,8 @@ impl SnapshotReader {
             instance,
             meters,
             peaks: [0.0; 2],
+            refused: 0,
+            seconds_since_refusal: f32::INFINITY,
             curves: None,
         }
     }
@@ -83,12 +90,10 @@ impl SnapshotReader {
         }
         problems.extend(self.controls.notice().map(|notice| notice.to_string()));
         problems.extend(listed.trouble.clone());
-        problems.extend(
-            status
-                .last_failure
-                .clone()
-                .filter(|failure| !problems.contains(failure)),
-        );
+        if self.was_refused(seconds) {
+            let reason = status.last_failure.clone();
+            problems.extend(reason.filter(|reason| !problems.contains(reason)));
+        }
         Snapshot {
             parameters,
             weights,
@@ -108,6 +113,17 @@ impl SnapshotReader {
             problems,
             zoom,
         }
+    }
+
+    /// Whether a note of this instance was refused a short while ago.
+    fn was_refused(&mut self, seconds: f32) -> bool {
+        let refused = self.meters.refused();
+        self.seconds_since_refusal += seconds;
+        if refused != self.refused {
+            self.refused = refused;
+            self.seconds_since_refusal = 0.0;
+        }
+        self.seconds_since_refusal < REFUSAL_SHOWN_SECONDS
     }
 
     /// The meter's peaks: up at once, down slowly.
