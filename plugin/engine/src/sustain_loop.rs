@@ -15,6 +15,8 @@ const MIN_SECONDS: f64 = 0.35;
 const LATE_PART: f64 = 0.65;
 /// A note that gets quieter or louder faster than this has no sustain.
 const MAX_SLOPE_DB_PER_SECOND: f64 = 3.5;
+/// A loop rises and falls by no more than this: a note that slowly dies is held by its last moments only.
+const MAX_SWING_DB: f64 = 1.5;
 /// The attack is over where the level first comes this close to the highest.
 const ATTACK_DB: f64 = 6.0;
 /// The release has begun where the level stays this far under the sustain's.
@@ -58,9 +60,13 @@ pub fn find(levels_db: &[f64], seconds_per_frame: f64) -> Option<LoopRegion> {
     if end - start < frames(MIN_SECONDS) {
         return None;
     }
-    let slope = slope(&levels_db[start..=end]) / seconds_per_frame;
-    (slope.abs() <= MAX_SLOPE_DB_PER_SECOND).then_some(LoopRegion {
-        start_frame: start as u32,
+    let slope_db = slope(&levels_db[start..=end]).abs();
+    if slope_db > MAX_SLOPE_DB_PER_SECOND * seconds_per_frame {
+        return None;
+    }
+    let steady = (MAX_SWING_DB / slope_db.max(1e-9)) as usize;
+    Some(LoopRegion {
+        start_frame: start.max(end.saturating_sub(steady)) as u32,
         end_frame: end as u32,
     })
 }
@@ -114,6 +120,21 @@ mod tests {
     fn a_slow_swell_is_not_part_of_the_loop() {
         let region = find(&note(1.0, 0.0), HOP_SECONDS).unwrap();
         assert!(f64::from(region.start_frame) * HOP_SECONDS > 1.0, "{region:?}");
+    }
+
+    #[test]
+    fn a_note_that_slowly_dies_is_held_without_a_tremolo() {
+        let levels: Vec<f64> = (0..94)
+            .map(|frame| -20.0 - 3.0 * 0.032 * f64::from(frame))
+            .chain([-80.0; 30])
+            .collect();
+        let held = find(&levels, 0.032).unwrap();
+        let swing = levels[held.start_frame as usize] - levels[held.end_frame as usize];
+        assert!(swing <= MAX_SWING_DB + 1e-9, "{held:?} swings by {swing} dB");
+        assert!(
+            f64::from(held.end_frame - held.start_frame) * 0.032 > 0.35,
+            "{held:?}"
+        );
     }
 
     #[test]
