@@ -1,4 +1,30 @@
-//! Models, encoding, rendering: never on the audio thread.
+//! Everything of Betwixt that is never on the audio thread and knows no host and no window: models, sounds,
+//! rendering, the library, bounces.
+//!
+//! # Threads
+//! - *main, window*: make [`instance`]s, put [`patch`]es into them, read [`status`].
+//! - *scheduler* (one a process, `scheduler`): owns the `note_cache`, answers the audio threads, chooses jobs.
+//! - *workers* (cores - 1, `worker`): run a [`decoder`] for one note at a time and publish what comes.
+//! - *background*: loading a [`model`], [`encode`], [`library`]. Whoever bounces does so on a thread of its own.
+//!
+//! Making an [`engine`] or an [`instance`] starts nothing; the first activation does, and the last `Arc` ends it.
+//!
+//! # Rooms
+//! Models:
+//! [`resources`] where Betwixt's files lie; [`runtime`] ONNX Runtime, once a process, and its providers; [`model`] a folder
+//! of graphs, checked; [`encoder`], [`decoder`] its two halves.
+//!
+//! Sounds:
+//! [`audio_file`] recordings in; [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound; [`embedding`]
+//! how a sound unfolds; [`sound`] the `.sound` file; [`patch`] the four corners; [`preset`], [`library`] what there is to pick.
+//!
+//! Playing:
+//! [`engine`] the process's one; [`instance`] a plugin's place with it; `scheduler`, `worker`, `note_cache` between the audio
+//! threads and the decoders; [`note_render`] the path by which every note is rendered; [`patience`] waiting, offline only;
+//! [`status`] what the window shows.
+//!
+//! Offline:
+//! [`midi_file`], [`automation_curve`], [`parameter`] what is played; [`bounce`] the playing; [`wav`] the file.
 
 pub mod audio_file;
 pub mod automation_curve;
