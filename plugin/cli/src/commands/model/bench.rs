@@ -25,6 +25,8 @@ const RUN_CHUNKS: [usize; 4] = [1, 2, 4, 8];
 const NOTE_SECONDS: f64 = 6.0;
 /// First chunks that the median is taken of.
 const FIRST_CHUNKS: usize = 15;
+/// Decoders opened beside the first, for what one more costs.
+const FURTHER_DECODERS: usize = 4;
 /// What the design asks for at runs of one chunk.
 const GOAL: f64 = 30.0;
 
@@ -46,11 +48,18 @@ pub fn run(folder: &Path, device: DeviceChoice, interrupted: &AtomicBool) -> any
         ms(runtime_time),
         ms(load_time)
     );
-    let start = Instant::now();
     let mut decoder = model.decoder()?;
-    let another = model.decoder()?;
-    drop(another);
-    println!("a further decoder takes {:.0} ms", ms(start.elapsed()));
+    let (start, memory) = (Instant::now(), resident_mb());
+    let further = (0..FURTHER_DECODERS)
+        .map(|_| model.decoder())
+        .collect::<Result<Vec<_>, _>>()?;
+    let each = ms(start.elapsed()) / FURTHER_DECODERS as f64;
+    let grown = resident_mb()
+        .zip(memory)
+        .map(|(now, before)| (now - before) / FURTHER_DECODERS as f64);
+    drop(further);
+    let grown = grown.map_or_else(String::new, |mb| format!(" and {mb:.1} MB"));
+    println!("a further decoder takes {each:.0} ms{grown}");
 
     let chunk_samples = model.format().chunk_samples;
     println!(
@@ -243,6 +252,17 @@ impl Clock {
             elapsed: seconds / self.start.elapsed().as_secs_f64(),
         }
     }
+}
+
+/// Memory of this process, where the system tells.
+fn resident_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace()
+        .next()?
+        .parse::<f64>()
+        .ok()
+        .map(|kb| kb / 1024.0)
 }
 
 /// Time that this thread has spent on a core, where the system tells.
