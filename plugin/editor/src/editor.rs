@@ -24,6 +24,7 @@ use crate::controls::Controls;
 use crate::keyboard_queue::KeyboardSender;
 use crate::librarian::Librarian;
 use crate::snapshot_reader::SnapshotReader;
+use crate::watch::Watch;
 use crate::window::{Desk, SharedKeyboard, Window};
 use crate::window_state::{MIN_HEIGHT, MIN_WIDTH, WindowState};
 
@@ -101,15 +102,13 @@ impl InstrumentEditor {
             keyboard: Arc::clone(&self.keyboard),
             window: Arc::clone(&self.window),
         };
-        let reader = SnapshotReader::new(
-            Arc::clone(&self.controls),
-            Arc::clone(&self.instance),
-            Arc::clone(&self.meters),
-        );
+        let (controls, instance, meters) = (&self.controls, &self.instance, &self.meters);
+        let reader = SnapshotReader::new(Arc::clone(controls), Arc::clone(instance), Arc::clone(meters));
+        let watch = Watch::new(Arc::clone(controls), Arc::clone(instance), Arc::clone(meters));
         Window::new(
             desk,
             reader,
-            Librarian::start(Arc::clone(&self.instance), repaint),
+            Librarian::start(Arc::clone(instance), watch, repaint),
         )
     }
 }

@@ -85,6 +85,14 @@ pub fn show(ui: &mut Ui, keyboard: Rect, snapshot: &Snapshot, commands: &mut Com
             commands.push(Command::Press(key, velocity_at(key_rect(keyboard, key), place)));
         }
         ui.data_mut(|data| data.insert_temp(played, now));
+    } else if now.is_none()
+        && response.clicked()
+        && let Some(place) = response.interact_pointer_pos()
+        && let Some(key) = key_at(keyboard, place)
+    {
+        // Pressed and released between two frames.
+        let velocity = velocity_at(key_rect(keyboard, key), place);
+        commands.extend([Command::Press(key, velocity), Command::Release(key)]);
     }
     paint(ui, keyboard, snapshot, now);
 }

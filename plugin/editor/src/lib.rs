@@ -1,7 +1,7 @@
 //! The window. Reads a snapshot a frame, sends commands; never blocks on another thread.
 //!
 //! All of it runs on the window thread, except the receiving end of [`keyboard_queue`] (audio thread), [`librarian`]
-//! (a background thread) and [`window_state`] (any thread).
+//! and [`watch`] (a background thread) and [`window_state`] (any thread).
 //!
 //! | room | what it is |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | [`keyboard_queue`] | keys played by mouse, on their way to the audio thread |
 //! | [`window_state`] | the size that the host keeps in its state |
 //! | [`snapshot`], [`snapshot_reader`] | what a frame shows, and where it comes from |
-//! | [`librarian`] | reads sounds and presets, off the window thread |
+//! | [`librarian`], [`watch`] | read sounds and presets, and wake the window, off its thread |
 //! | [`command`] | what the user asked for in a frame |
 //! | [`view`] | the whole window, from a snapshot to commands |
 //! | [`layout`], [`theme`] | where things stand and what they look like |
@@ -47,6 +47,7 @@ pub mod theme;
 pub mod top_bar;
 pub mod value_field;
 pub mod view;
+pub mod watch;
 mod window;
 pub mod window_state;
 

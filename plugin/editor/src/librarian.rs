@@ -1,19 +1,25 @@
-//! Reads lists, sounds and presets from the disk for the window. A background thread, one while a window is open.
+//! Reads lists, sounds and presets from the disk for the window, and wakes it when there is something new to show. A
+//! background thread, one while a window is open.
 //!
 //! It takes one request after another, so that two picks in a row cannot undo each other, and ends when the window goes,
 //! after the last request. The window asks and collects without waiting.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use betwixt_engine::instance::Instance;
 use betwixt_engine::library::{Library, PresetEntry, SoundEntry};
 use betwixt_engine::patch::Patch;
 use betwixt_engine::preset::{Preset, SoundRef};
-use crossbeam::channel::{Receiver, Sender, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use nice_plug_egui::RepaintNotifier;
 
 use crate::snapshot::{ListRow, pitch_name};
+use crate::watch::Watch;
+
+/// How often the thread looks whether there is something new to show.
+const WATCH_INTERVAL: Duration = Duration::from_millis(40);
 
 /// What the window may ask.
 #[derive(Debug)]
@@ -55,7 +61,7 @@ pub struct Librarian {
 
 impl Librarian {
     /// Starts the thread, which lists what there is. `repaint` wakes the window for every answer.
-    pub fn start(instance: Arc<Instance>, repaint: RepaintNotifier) -> Self {
+    pub fn start(instance: Arc<Instance>, mut watch: Watch, repaint: RepaintNotifier) -> Self {
         let (requests, incoming) = unbounded();
         let (outgoing, answers) = unbounded();
         let refusals = outgoing.clone();
@@ -68,8 +74,13 @@ impl Librarian {
                 repaint.request_repaint();
             };
             answer(shelf.lists());
-            for request in incoming {
-                answer(shelf.carry_out(request));
+            loop {
+                match incoming.recv_timeout(WATCH_INTERVAL) {
+                    Ok(request) => answer(shelf.carry_out(request)),
+                    Err(RecvTimeoutError::Timeout) if watch.has_changed() => repaint.request_repaint(),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
             }
         };
         let thread = thread::Builder::new()

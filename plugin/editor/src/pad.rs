@@ -82,6 +82,13 @@ pub fn show(ui: &mut Ui, pad: Rect, snapshot: &Snapshot, commands: &mut Commands
             ui.data_mut(|data| data.remove::<Vec2>(held));
             commands.extend(both.map(Command::End));
         }
+    } else if response.clicked()
+        && let Some(pointer) = response.interact_pointer_pos()
+    {
+        // Pressed and released between two frames.
+        commands.extend(both.map(Command::Begin));
+        set(commands, to_blend(pad, pointer));
+        commands.extend(both.map(Command::End));
     }
     if response.double_clicked() {
         commands.extend(both.map(Command::Reset));

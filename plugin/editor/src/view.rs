@@ -186,6 +186,24 @@ mod tests {
     }
 
     #[test]
+    fn a_click_between_two_frames_is_not_lost() {
+        let mut hand = Hand::new();
+        let Layout { pad, keyboard, .. } = hand.layout();
+        let mut tap = |place| {
+            hand.frame(vec![Event::PointerMoved(place)]);
+            hand.frame(vec![Hand::button(place, true), Hand::button(place, false)])
+        };
+        let moved = tap(pad::to_screen(pad, vec2(0.25, 0.5)));
+        assert_eq!(moved.len(), 6, "{moved:?}");
+        assert_eq!(moved[2], Command::Set(Parameter::BlendX, 0.25));
+        let played = tap(keyboard::key_rect(keyboard, 60).center_bottom() - vec2(0.0, 3.0));
+        assert!(
+            matches!(played[..], [Command::Press(60, _), Command::Release(60)]),
+            "{played:?}"
+        );
+    }
+
+    #[test]
     fn a_double_click_on_the_pad_resets_the_blend() {
         let mut hand = Hand::new();
         let place = hand.layout().pad.center();

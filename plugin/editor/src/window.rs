@@ -20,14 +20,17 @@ use crate::command::{Command, Commands};
 use crate::controls::Controls;
 use crate::keyboard_queue::KeyboardSender;
 use crate::librarian::{Answer, Librarian, Request};
+use crate::snapshot::Snapshot;
 use crate::snapshot_reader::{Listed, SnapshotReader};
 use crate::window_state::{WindowSize, WindowState};
 use crate::{theme, view};
 
 /// Time between two frames while something moves.
 const LIVELY_FRAME: Duration = Duration::from_millis(33);
-/// Time between two frames while nothing does.
-const IDLE_FRAME: Duration = Duration::from_millis(150);
+/// Time between two frames while nothing does; what changes by itself wakes the window ([`crate::watch`]).
+const IDLE_FRAME: Duration = Duration::from_secs(1);
+/// How long frames go on in quick succession after the last change: the engine answers some tens of milliseconds late.
+const AFTERMATH: Duration = Duration::from_millis(300);
 
 /// The end of the keyboard's queue, handed from window to window; only ever locked by the one that is open.
 pub(crate) type SharedKeyboard = Arc<Mutex<KeyboardSender>>;
@@ -51,6 +54,8 @@ pub(crate) struct Window {
     /// Parameters whose gesture has begun and not ended.
     held: Vec<Parameter>,
     last_frame: Instant,
+    last_snapshot: Snapshot,
+    last_change: Instant,
     zoom: f32,
 }
 
@@ -72,6 +77,8 @@ impl Window {
             has_theme: false,
             held: Vec::new(),
             last_frame: Instant::now(),
+            last_snapshot: Snapshot::default(),
+            last_change: Instant::now(),
             zoom,
         }
     }
@@ -198,12 +205,16 @@ impl NiceEguiApp for Window {
         let seconds = self.last_frame.elapsed().as_secs_f32();
         self.last_frame = Instant::now();
         let snapshot = self.reader.read(seconds, self.zoom, &self.listed);
+        if snapshot != self.last_snapshot {
+            self.last_change = Instant::now();
+        }
         let mut commands = Commands::new();
         view::show(ui, &snapshot, &mut commands);
         let is_busy = !commands.is_empty() || !self.held.is_empty();
         self.carry_out(ui.ctx(), commands);
         self.desk.keyboard.lock().flush();
-        let is_lively = is_busy || snapshot.is_lively();
+        let is_lively = is_busy || snapshot.is_lively() || self.last_change.elapsed() < AFTERMATH;
+        self.last_snapshot = snapshot;
         ui.ctx()
             .request_repaint_after(if is_lively { LIVELY_FRAME } else { IDLE_FRAME });
     }
