@@ -100,6 +100,22 @@ impl Envelope {
         level
     }
 
+    /// The levels of the samples that come next; returns how many of them come before it is [over](Self::is_over), that
+    /// sample included. The same as [`next`](Self::next) for each.
+    pub fn fill(&mut self, shape: &EnvelopeShape, levels: &mut [f32]) -> usize {
+        if self.stage == Stage::Decay && self.level == shape.sustain {
+            levels.fill(self.level);
+            return levels.len();
+        }
+        for (i, level) in levels.iter_mut().enumerate() {
+            *level = self.next(shape);
+            if self.is_over() {
+                return i + 1;
+            }
+        }
+        levels.len()
+    }
+
     /// At the sustain level, which ends the note if it is silence. The last step is under -80 dB.
     fn arrive(&mut self, shape: &EnvelopeShape) {
         self.level = shape.sustain;
@@ -180,6 +196,22 @@ mod tests {
         let mut envelope = Envelope::start();
         take(&mut envelope, &shape, 1100);
         assert!(envelope.is_over());
+    }
+
+    #[test]
+    fn many_levels_at_once_are_the_levels_one_by_one() {
+        let shape = shape(3.0, 20.0, 0.5, 30.0);
+        let (mut once, mut each) = (Envelope::start(), Envelope::start());
+        let mut levels = [0.0; 100];
+        for part in 0..40 {
+            if part == 20 {
+                once.release();
+                each.release();
+            }
+            let count = once.fill(&shape, &mut levels);
+            assert_eq!(levels[..count], take(&mut each, &shape, count));
+            assert_eq!(once.is_over(), each.is_over());
+        }
     }
 
     #[test]

@@ -251,30 +251,12 @@ impl Voice {
         out: &mut [f32],
     ) -> RunOutcome {
         let count = out.len().min(RUN_SAMPLES);
-        let mut outcome = RunOutcome::default();
+        let rates = &context.rates;
         // In this order: a length read after the end was seen is final.
         let complete = note.is_finished() || note.is_failed();
         let available = note.available();
-        let used = self.plan(note, context, (complete, available), scratch, count, &mut outcome);
-        if used > 0 {
-            read_and_mix(note, scratch, &mut out[..used]);
-        }
-        outcome
-    }
-
-    /// Computes position, table and gain of every sample of a run; returns how many samples it plays.
-    fn plan(
-        &mut self,
-        note: &RenderedNote,
-        context: &VoiceContext,
-        (complete, available): (bool, usize),
-        scratch: &mut VoiceScratch,
-        count: usize,
-        outcome: &mut RunOutcome,
-    ) -> usize {
-        let rates = &context.rates;
         let end = (available as u64) << 32;
-        let end_fade = 1.0 / ((self.note_samples(note, END_FADE_MS) as u64) << 32) as f32;
+        let end_fade = (self.note_samples(note, END_FADE_MS) as u64) << 32;
         // From here on the voice would catch up with the worker before an underrun fade is through.
         let guard = self.guard_samples(rates);
         let limit = if complete {
@@ -286,24 +268,125 @@ impl Voice {
         if self.starved && limit > self.position.saturating_add((guard as u64) << 32) {
             self.starved = false;
         }
+        let bounds = Bounds {
+            complete,
+            end,
+            end_fade,
+            limit,
+        };
+        let increment = fixed_point(self.step);
+        let after = self.position + count as u64 * increment;
+        let clear = after < limit && !(complete && after.saturating_add(end_fade) >= end);
+        let flowing = self.state == VoiceState::Playing && !self.starved && self.flow == 1.0;
+        if clear && flowing && self.step == self.step_goal {
+            self.play_steadily(note, context, increment, scratch, &mut out[..count])
+        } else {
+            self.play_carefully(note, context, &bounds, scratch, &mut out[..count])
+        }
+    }
+
+    /// A run in which nothing but the envelope moves: most runs. To the bit what
+    /// [`play_carefully`](Self::play_carefully) would make.
+    fn play_steadily(
+        &mut self,
+        note: &RenderedNote,
+        context: &VoiceContext,
+        increment: u64,
+        scratch: &mut VoiceScratch,
+        out: &mut [f32],
+    ) -> RunOutcome {
+        let gains = &mut scratch.gains[..out.len()];
+        let used = self.envelope.fill(&context.shape, gains);
+        for gain in &mut gains[..used] {
+            *gain *= self.velocity_gain;
+        }
+        let (out, gains) = (&mut out[..used], &gains[..used]);
+        let table = Resampler::shared().table(Resampler::table_index(self.step));
+        let last = self.position + (used as u64 - 1) * increment;
+        let input = read_around(note, self.position, last, table.reach(), &mut scratch.input);
+        let fraction = u64::from(self.position as u32);
+        if increment == ONE && fraction == 0 {
+            // What the resampler would give to the bit: its row of phase 0 is a one among zeros.
+            for ((out, input), gain) in out.iter_mut().zip(&input[table.reach() - 1..]).zip(gains) {
+                *out += input * gain;
+            }
+        } else {
+            table.add_run(input, fraction, increment, gains, out);
+        }
+        self.position += used as u64 * increment;
+        RunOutcome {
+            over_at: self.envelope.is_over().then_some(used),
+            underruns: 0,
+        }
+    }
+
+    /// A run in which the pitch glides, a fade goes on, or the note ends or is not yet there.
+    fn play_carefully(
+        &mut self,
+        note: &RenderedNote,
+        context: &VoiceContext,
+        bounds: &Bounds,
+        scratch: &mut VoiceScratch,
+        out: &mut [f32],
+    ) -> RunOutcome {
+        let mut outcome = RunOutcome::default();
+        let used = self.plan(context, bounds, scratch, out.len(), &mut outcome);
+        if used == 0 {
+            return outcome;
+        }
+        let (positions, tables) = (&scratch.positions[..used], &scratch.tables[..used]);
+        let resampler = Resampler::shared();
+        let reach = tables
+            .iter()
+            .map(|index| resampler.table(*index).reach())
+            .max()
+            .unwrap_or(MAX_REACH);
+        let input = read_around(note, positions[0], positions[used - 1], reach, &mut scratch.input);
+        for (i, out) in out[..used].iter_mut().enumerate() {
+            let table = resampler.table(tables[i]);
+            let from = (positions[i] >> 32) - (positions[0] >> 32);
+            let input = &input[from as usize + reach - table.reach()..];
+            let fraction = u64::from(positions[i] as u32);
+            table.add_run(
+                input,
+                fraction,
+                0,
+                &scratch.gains[i..=i],
+                std::slice::from_mut(out),
+            );
+        }
+        outcome
+    }
+
+    /// Computes position, table and gain of every sample of a run; returns how many samples it plays.
+    fn plan(
+        &mut self,
+        context: &VoiceContext,
+        bounds: &Bounds,
+        scratch: &mut VoiceScratch,
+        count: usize,
+        outcome: &mut RunOutcome,
+    ) -> usize {
+        let rates = &context.rates;
+        let end_rise = 1.0 / bounds.end_fade as f32;
         let mut increment = fixed_point(self.step);
         let mut table = Resampler::table_index(self.step);
         for i in 0..count {
-            if complete && self.position >= end {
+            if bounds.complete && self.position >= bounds.end {
                 outcome.over_at = Some(i);
                 return i;
             }
             if self.starved {
                 self.flow = (self.flow - rates.underrun_fall).max(0.0);
-            } else if self.position >= limit {
+            } else if self.position >= bounds.limit {
                 self.starved = true;
                 outcome.underruns += 1;
             } else if self.flow < 1.0 {
                 self.flow = (self.flow + rates.underrun_fall).min(1.0);
             }
             let mut gain = self.envelope.next(&context.shape) * self.velocity_gain * self.flow;
-            if complete {
-                gain *= ((end - self.position) as f32 * end_fade).min(1.0);
+            if bounds.complete {
+                gain *= ((bounds.end - self.position) as f32 * end_rise).min(1.0);
             }
             if self.state == VoiceState::Dying {
                 gain *= self.dying;
@@ -332,39 +415,34 @@ impl Voice {
     }
 }
 
-/// Reads what a planned run needs of the note and adds the resampled, weighted samples to `out`.
-fn read_and_mix(note: &RenderedNote, scratch: &mut VoiceScratch, out: &mut [f32]) {
-    let resampler = Resampler::shared();
-    let count = out.len();
-    let (positions, tables) = (&scratch.positions[..count], &scratch.tables[..count]);
-    let reach = tables
-        .iter()
-        .max()
-        .map_or(0, |index| resampler.table(*index).reach());
-    let first = (positions[0] >> 32) as usize;
-    let last = (positions[count - 1] >> 32) as usize;
-    // From `reach - 1` before the first position to `reach` after the last; silence outside the note.
-    let input = &mut scratch.input[..last - first + 2 * reach];
+/// How far a voice may go in its note. Positions are 32.32 fixed point.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// Whether the note will not grow any more.
+    complete: bool,
+    /// Where its samples end now.
+    end: u64,
+    /// Length of the fade before the end of a complete note.
+    end_fade: u64,
+    /// Where a voice must begin to fade because the worker is not ahead enough.
+    limit: u64,
+}
+
+/// The note's samples from `reach - 1` before the first position to `reach` after the last; silence outside of it.
+fn read_around<'a>(
+    note: &RenderedNote,
+    first: u64,
+    last: u64,
+    reach: usize,
+    input: &'a mut [f32],
+) -> &'a [f32] {
+    let (first, last) = ((first >> 32) as usize, (last >> 32) as usize);
+    let input = &mut input[..last - first + 2 * reach];
     let before = (reach - 1).saturating_sub(first);
     input[..before].fill(0.0);
-    let read = note.read((first + before) - (reach - 1), &mut input[before..]);
+    let read = note.read(first + before - (reach - 1), &mut input[before..]);
     input[before + read..].fill(0.0);
-    let gains = &scratch.gains[..count];
-    let at_own_rate = positions[0] as u32 == 0
-        && positions.windows(2).all(|pair| pair[1] == pair[0] + ONE)
-        && tables.iter().all(|table| *table == 0);
-    if at_own_rate {
-        // What the resampler would give to the bit: its row of phase 0 is a one among zeros.
-        for ((out, input), gain) in out.iter_mut().zip(&input[reach - 1..]).zip(gains) {
-            *out += input * gain;
-        }
-        return;
-    }
-    for (i, out) in out.iter_mut().enumerate() {
-        let table = resampler.table(tables[i]);
-        let from = (positions[i] >> 32) as usize - first + reach - table.reach();
-        *out += table.interpolate(&input[from..from + 2 * table.reach()], positions[i] as u32) * gains[i];
-    }
+    input
 }
 
 /// A step as 32.32 fixed point: 2^-32 of an input sample is 1e-6 cents.
@@ -481,6 +559,37 @@ mod tests {
             assert!(whole == runs(&[32; 40]), "host at {host_hz}, {cents} cents");
             assert!(whole == runs(&[1; 1280]), "host at {host_hz}, {cents} cents");
             assert!(whole == runs(&[[100, 3, 25].repeat(10), vec![0]].concat()));
+        }
+    }
+
+    #[test]
+    fn a_steady_run_is_to_the_bit_what_a_careful_one_is() {
+        let (mut writer, note) = pair();
+        (0..8).for_each(|_| push(&mut writer));
+        for (host_hz, cents) in [
+            (48_000.0, 6000.0),
+            (44_100.0, 6000.0),
+            (96_000.0, 6130.0),
+            (48_000.0, 7900.0),
+        ] {
+            let context = context(host_hz);
+            let (mut steady, mut careful) = (voice(cents, &context), voice(cents, &context));
+            let (mut a, mut b) = ([0.0; 128], [0.0; 128]);
+            let bounds = Bounds {
+                complete: false,
+                end: u64::MAX,
+                end_fade: ONE,
+                limit: u64::MAX,
+            };
+            let mut scratch = VoiceScratch::new();
+            for _ in 0..10 {
+                steady.play(&note, &context, &mut scratch, &mut a);
+                careful.play_carefully(&note, &context, &bounds, &mut scratch, &mut b);
+            }
+            assert!(
+                a == b && a.iter().any(|sample| *sample != 0.0),
+                "host at {host_hz}, {cents} cents"
+            );
         }
     }
 
