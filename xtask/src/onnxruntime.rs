@@ -15,8 +15,9 @@ use crate::python_env::PythonEnv;
 use crate::workspace::Workspace;
 use crate::{command, folder};
 
-/// The version that is shipped.
-pub const VERSION: &str = "1.32.0";
+/// The version that is shipped: the last whose official builds collect no telemetry of their own accord. Later ones
+/// write a device id to the user's cache and start an uploading thread as soon as an environment is made.
+pub const VERSION: &str = "1.28.0";
 
 /// One platform's wheel. All are those of CPython 3.12: the library in them is the same for every Python.
 #[derive(Debug)]
@@ -34,31 +35,31 @@ const WHEELS: &[Wheel] = &[
     Wheel {
         machine: ("linux", "x86_64"),
         platform: "manylinux_2_28_x86_64",
-        sha256: "99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8",
-        library: "onnxruntime/capi/libonnxruntime.so.1.32.0",
+        sha256: "0a83bdb70d143cede762b677789bf2a7acca54b3fb82565601d5c30695aa933c",
+        library: "onnxruntime/capi/libonnxruntime.so.1.28.0",
     },
     Wheel {
         machine: ("linux", "aarch64"),
         platform: "manylinux_2_28_aarch64",
-        sha256: "e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718ad6b841054",
-        library: "onnxruntime/capi/libonnxruntime.so.1.32.0",
+        sha256: "4e81a23df16e7acb9d51b06d30cc098e49315ef9180f97bc2221d167b4b04d9c",
+        library: "onnxruntime/capi/libonnxruntime.so.1.28.0",
     },
     Wheel {
         machine: ("macos", "aarch64"),
         platform: "macosx_14_0_arm64",
-        sha256: "d52510bbbcc880c13b826f7d75cdf33ac5cf0bb864d960000fc29ce73f0cb83e",
-        library: "onnxruntime/capi/libonnxruntime.1.32.0.dylib",
+        sha256: "26ff0fdd06efb6c155bae95387a09db1a2be89c7a03e4d0bffd5a171cc2826da",
+        library: "onnxruntime/capi/libonnxruntime.1.28.0.dylib",
     },
     Wheel {
         machine: ("windows", "x86_64"),
         platform: "win_amd64",
-        sha256: "efe7456952c243a05a53d5b8732953625144642c2f3989094277f6217f0c0c40",
+        sha256: "c35064f9b3c43c81c5d5d282091401d0f1ff22796d93ccade4ea2ece5e137ab8",
         library: "onnxruntime/capi/onnxruntime.dll",
     },
     Wheel {
         machine: ("windows", "aarch64"),
         platform: "win_arm64",
-        sha256: "64d394c69d561af3efd4d4f49dcac8f11d0ce135a20701c16d53b74056cd4cf8",
+        sha256: "e02feeb0165c5f13b4cc954738078d59b90128516ac12b671ee24a530242bf02",
         library: "onnxruntime/capi/onnxruntime.dll",
     },
 ];

@@ -83,7 +83,6 @@ impl Runtime {
         }
         // No logger, no global thread pool, no tracing: these are shared with every other user of the same
         // library in the process, and a pointer into this plugin would outlive it.
-        forbid_telemetry();
         let environment = open(library)?
             .with_name("betwixt")
             .with_telemetry(false)
@@ -108,7 +107,7 @@ impl Runtime {
         &self.library
     }
 
-    /// The library's version, such as `1.32.0`.
+    /// The library's version, such as `1.28.0`.
     pub fn version(&self) -> Option<String> {
         // SAFETY: the library was opened by this path before and is never closed, so nothing of it runs anew, and
         // `OrtGetApiBase` has had this signature since 1.0 (onnxruntime_c_api.h). Its table and string are static.
@@ -118,22 +117,6 @@ impl Runtime {
                 library.get(b"OrtGetApiBase").ok()?;
             let version = (base().as_ref()?.GetVersionString)();
             Some(std::ffi::CStr::from_ptr(version).to_string_lossy().into_owned())
-        }
-    }
-}
-
-/// The variables by which official builds are told to collect nothing: of 1.32, and of later ones.
-const NO_TELEMETRY: [&str; 2] = ["ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED"];
-
-/// Keeps official builds (1.29 and later) from writing a device id to disk, starting an uploader's thread and
-/// sending an event, all of which they do while an environment is made, before the interface's own switch.
-fn forbid_telemetry() {
-    for name in NO_TELEMETRY {
-        if std::env::var_os(name).is_none() {
-            // SAFETY: sound unless another thread reads the environment past the standard library's lock in this
-            // instant. It is done once a process, before the library has threads. That a host's thread calls
-            // `getenv` just then is the risk that is left, and is taken: the library leaves no other way.
-            unsafe { std::env::set_var(name, "1") };
         }
     }
 }
