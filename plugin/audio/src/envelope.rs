@@ -4,7 +4,7 @@
 //! jumps: not at a short attack, not when a key is let go early, not when a setting changes.
 
 use crate::limits::{MIN_ATTACK_MS, MIN_RELEASE_MS};
-use crate::settings::Settings;
+use crate::settings::{Settings, unit};
 
 /// The attack aims this far over full level and stops at it: nearly straight, with an analogue bend.
 const ATTACK_OVERSHOOT: f32 = 0.3;
@@ -45,7 +45,7 @@ impl EnvelopeShape {
         Self {
             attack: coefficient(samples(settings.attack_ms, MIN_ATTACK_MS), ATTACK_OVERSHOOT),
             decay: coefficient(samples(settings.decay_ms, MIN_RELEASE_MS), FALL_UNDERSHOOT),
-            sustain: settings.sustain.max(0.0).min(1.0),
+            sustain: unit(settings.sustain),
             release: coefficient(samples(settings.release_ms, MIN_RELEASE_MS), FALL_UNDERSHOOT),
         }
     }

@@ -239,7 +239,7 @@ impl Instrument {
             self.meters.count_refused();
             return call.end_note(at, address);
         };
-        if let Some(voice) = self.polyphony.to_steal() {
+        if let Some(voice) = self.polyphony.victim() {
             self.meters.count_stolen();
             silence(voice, &mut self.table, &mut self.end, call, at);
         }

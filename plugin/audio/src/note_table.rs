@@ -228,11 +228,10 @@ impl NoteTable {
             self.hand = (self.hand + 1) % NOTE_TABLE_CAPACITY;
             if let Some(entry) = &mut self.entries[place]
                 && entry.users == 0
+                && !std::mem::take(&mut entry.recent)
             {
-                if !std::mem::take(&mut entry.recent) {
-                    self.remove(NoteSlot(place as u16), end);
-                    return;
-                }
+                self.remove(NoteSlot(place as u16), end);
+                return;
             }
         }
     }

@@ -43,7 +43,7 @@ impl Polyphony {
     ///
     /// Waiting voices that were let go first, then released ones, then those that only the pedal holds, then held ones;
     /// among these the quietest, in steps of 6 dB, and then the oldest.
-    pub fn to_steal(&mut self) -> Option<&mut Voice> {
+    pub fn victim(&mut self) -> Option<&mut Voice> {
         if self.voices.iter().filter(|voice| voice.is_live()).count() < VOICES {
             return None;
         }
@@ -99,21 +99,21 @@ mod tests {
     fn nobody_is_stolen_while_there_is_room() {
         let mut polyphony = Polyphony::new();
         (0..63).for_each(|key| take(&mut polyphony, key));
-        assert!(polyphony.to_steal().is_none());
+        assert!(polyphony.victim().is_none());
         take(&mut polyphony, 63);
-        assert!(polyphony.to_steal().is_some());
+        assert!(polyphony.victim().is_some());
     }
 
     #[test]
     fn among_held_voices_the_oldest_goes() {
-        assert_eq!(full().to_steal().unwrap().key, 0);
+        assert_eq!(full().victim().unwrap().key, 0);
     }
 
     #[test]
     fn a_quiet_voice_goes_before_an_older_loud_one() {
         let mut polyphony = full();
         polyphony.all()[40].velocity_gain = 0.1;
-        assert_eq!(polyphony.to_steal().unwrap().key, 40);
+        assert_eq!(polyphony.victim().unwrap().key, 40);
     }
 
     #[test]
@@ -121,16 +121,16 @@ mod tests {
         let mut polyphony = full();
         polyphony.all()[30].held = false;
         polyphony.all()[30].sustained = true;
-        assert_eq!(polyphony.to_steal().unwrap().key, 30);
+        assert_eq!(polyphony.victim().unwrap().key, 30);
         polyphony.all()[50].release();
-        assert_eq!(polyphony.to_steal().unwrap().key, 50);
+        assert_eq!(polyphony.victim().unwrap().key, 50);
     }
 
     #[test]
     fn a_stolen_voice_fades_in_a_spare_place_until_those_run_out_too() {
         let mut polyphony = full();
         for key in 64..64 + 40 {
-            polyphony.to_steal().unwrap().kill();
+            polyphony.victim().unwrap().kill();
             take(&mut polyphony, key);
         }
         assert_eq!(

@@ -62,7 +62,6 @@ pub enum PushError {
 impl RenderedNote {
     /// Both ends of a new, empty note: up to `capacity_chunks` chunks of `chunk_samples` samples. Allocates the
     /// chunk slots only (24 bytes each); the samples come with the chunks.
-    #[expect(clippy::new_ret_no_self, reason = "a two-ended thing is built as a pair")]
     pub fn new(
         key: NoteKey,
         chunk_samples: usize,

@@ -27,10 +27,15 @@ pub struct Settings {
 impl Settings {
     /// The gain of a note struck at `velocity`, 0 to 1.
     pub fn velocity_gain(&self, velocity: f32) -> f32 {
-        let velocity = velocity.max(0.0).min(1.0);
-        let sensitivity = self.velocity_sensitivity.max(0.0).min(1.0);
+        let velocity = unit(velocity);
+        let sensitivity = unit(self.velocity_sensitivity);
         1.0 - sensitivity + sensitivity * velocity * velocity
     }
+}
+
+/// Brought into 0 to 1; what is not a number is 0.
+pub(crate) fn unit(value: f32) -> f32 {
+    if value >= 0.0 { value.min(1.0) } else { 0.0 }
 }
 
 impl Default for Settings {

@@ -3,7 +3,7 @@
 //! Under RealtimeSanitizer `process` stops the test at the first allocation, lock or blocking system call, with a stack:
 //! ```sh
 //! RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg rtsan -Zsanitizer=realtime" CARGO_TARGET_DIR=target/rtsan \
-//!     cargo test --target x86_64-unknown-linux-gnu -p betwixt-audio --test playing storm
+//!     cargo test --release --target x86_64-unknown-linux-gnu -p betwixt-audio --test playing storm
 //! ```
 
 use std::sync::Arc;
