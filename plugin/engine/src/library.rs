@@ -98,8 +98,10 @@ impl Library {
     pub fn sounds(&self) -> Vec<SoundEntry> {
         let factory = self.factory.as_ref().ok().map(|folder| folder.join("sounds"));
         let user = self.user.as_ref().map(|folder| folder.join("sounds"));
-        let origins: [(_, fn(String) -> SoundRef); 2] =
-            [(factory, SoundRef::Factory), (user, SoundRef::User)];
+        let origins = [
+            (factory, SoundRef::Factory as fn(String) -> SoundRef),
+            (user, SoundRef::User),
+        ];
         let mut entries: Vec<SoundEntry> = Vec::new();
         for (folder, reference) in origins {
             let files = folder
