@@ -205,6 +205,8 @@ impl NiceEguiApp for Window {
         let seconds = self.last_frame.elapsed().as_secs_f32();
         self.last_frame = Instant::now();
         let snapshot = self.reader.read(seconds, self.zoom, &self.listed);
+        // The load trembles with every block; alone it is no reason to draw.
+        self.last_snapshot.load = snapshot.load;
         if snapshot != self.last_snapshot {
             self.last_change = Instant::now();
         }
