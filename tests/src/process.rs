@@ -45,6 +45,21 @@ pub fn threads() -> Result<u64> {
     status_field("Threads")
 }
 
+/// Names of this process's threads, cut to 15 letters by the system.
+///
+/// # Errors
+///
+/// Without a `/proc`.
+pub fn thread_names() -> Result<Vec<String>> {
+    let tasks = fs::read_dir("/proc/self/task").context("reading /proc/self/task")?;
+    // A thread may end between being listed and being asked.
+    let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
+    Ok(tasks
+        .filter_map(|task| name(task.ok()?))
+        .map(|name| name.trim_end().to_owned())
+        .collect())
+}
+
 /// Processor time this process has used, all its threads together, in seconds (to 10 ms).
 ///
 /// # Errors

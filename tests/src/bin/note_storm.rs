@@ -280,28 +280,18 @@ impl Player {
     fn weather(&mut self, samples: usize, events: &mut Vec<Event>) {
         events.clear();
         let mut offset_samples = 0;
-        for _ in 0..self.random(5) {
+        // Now and then a gust: more keys at once than there are voices.
+        let gust = self.random(200) == 0;
+        for _ in 0..if gust { 80 } else { self.random(5) } {
             offset_samples = (offset_samples + self.random(samples as u32 / 2)).min(samples as u32 - 1);
-            let kind = self.event();
+            let kind = if gust { self.note_on() } else { self.event() };
             events.push(Event { offset_samples, kind });
         }
     }
 
     fn event(&mut self) -> EventKind {
         match self.random(100) {
-            0..=34 => {
-                let (note_id, key) = (self.figures.notes as i32, 24 + self.random(80) as u8);
-                self.figures.notes += 1;
-                if self.held.len() == self.held.capacity() {
-                    self.held.clear();
-                }
-                self.held.push((note_id, key));
-                let velocity = 0.1 + 0.9 * self.random(1000) as f32 / 1000.0;
-                EventKind::NoteOn {
-                    address: address(note_id, key),
-                    velocity,
-                }
-            }
+            0..=34 => self.note_on(),
             35..=59 => EventKind::NoteOff {
                 address: self.one_held(),
             },
@@ -329,6 +319,20 @@ impl Player {
             },
             98 => EventKind::AllNotesOff,
             _ => EventKind::AllSoundOff,
+        }
+    }
+
+    fn note_on(&mut self) -> EventKind {
+        let (note_id, key) = (self.figures.notes as i32, 24 + self.random(80) as u8);
+        self.figures.notes += 1;
+        if self.held.len() == self.held.capacity() {
+            self.held.clear();
+        }
+        self.held.push((note_id, key));
+        let velocity = 0.1 + 0.9 * self.random(1000) as f32 / 1000.0;
+        EventKind::NoteOn {
+            address: address(note_id, key),
+            velocity,
         }
     }
 

@@ -109,7 +109,7 @@ fn both(arguments: &Arguments) -> Result<Value> {
         ["notes played", text(&report["notes_played"])],
         ["model", text(&report["model"])],
         ["device", text(&report["device"])],
-        ["live: notes that had to wait", text(&live["late_notes"])],
+        ["live: notes rendered", text(&live["notes_rendered"])],
         [
             format!(
                 "live: longest of {} blocks of {:.2} ms",
@@ -165,7 +165,6 @@ fn play(clap: &Path, way: Way, wav: &Path) -> Result<Value> {
         "notes_rendered": status["notes_rendered"],
         "realtime_factor": score.length_samples() as f64 / RATE_HZ / took_s,
         "underruns": status["underruns"],
-        "late_notes": status["late_notes"],
         "peak_memory_bytes": process::peak_resident_bytes()?,
         "peak_amplitude": peak,
         "blocks": recording.block_times.len(),

@@ -61,12 +61,16 @@ fn a_scan_touches_neither_onnx_runtime_nor_the_model() {
         // Walking the folders was ours; what follows is the plugin's.
         let _ = watcher.read_events(&mut buffer);
 
-        let threads = process::threads().unwrap();
         let plugin = Plugin::load(&bundle.clap()).unwrap();
         let mut instance = plugin.instance().unwrap();
         assert!(!instance.parameters().is_empty());
         instance.save_state().unwrap();
-        assert_eq!(process::threads().unwrap(), threads, "a scan starts threads");
+        // nice-plug has a thread of its own for a process's instances; the engine's come with the first activation.
+        let names = process::thread_names().unwrap();
+        assert!(
+            !names.iter().any(|name| name.starts_with("betwixt")),
+            "a scan starts threads: {names:?}"
+        );
         drop(instance);
         drop(plugin);
         let files: Vec<_> = match watcher.read_events(&mut buffer) {
