@@ -2,7 +2,8 @@
 //!
 //! The [`NoteWriter`] lives on a worker (or waits with the scheduler); the [`RenderedNote`] is shared.
 //! Nothing here locks. A chunk is written once, then the length is published with a Release store; readers
-//! load the length with Acquire and never look past it. Loom tries every interleaving of this in the tests.
+//! load the length with Acquire and never look past it. Loom tries every interleaving of this:
+//! `RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release -p betwixt-audio --lib loom`.
 //!
 //! # Realtime Safety
 //! Every method of [`RenderedNote`] is wait-free. Dropping the last `Arc` frees memory: the audio thread
