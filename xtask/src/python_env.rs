@@ -42,8 +42,9 @@ impl PythonEnv {
         println!("Python: installing what {} pins.", lock.display());
         environment.create()?;
         let mut install = environment.pip();
+        // A lock names all that is needed; what a package asks for beyond it (1.3 GB of CUDA, in torch's case) is not.
         install
-            .args(["install", "--quiet", "--no-input", "--requirement"])
+            .args(["install", "--quiet", "--no-input", "--no-deps", "--requirement"])
             .arg(lock);
         command::run(&mut install)
             .with_context(|| format!("the packages pinned in {} could not be installed", lock.display()))?;
