@@ -11,7 +11,9 @@
 //! - [`project`] what else an instance keeps; [`project_state`] its saved form, and what is refused
 //! - [`clap_entry`] the entry point that hosts load
 //! - [`controls`] what the window is given of it
+//! - [`vst3_block_mode`] whether a VST3 host lets a block take its time
 //! - [`load_meter`] how much of real time playing takes
+//! - [`status`] figures for hosts that test
 #![cfg_attr(rtsan, feature(sanitize))]
 
 pub mod clap_entry;
@@ -23,6 +25,8 @@ pub mod params;
 pub mod plugin;
 pub mod project;
 pub mod project_state;
+pub mod status;
+mod vst3_block_mode;
 
 pub use plugin::Betwixt;
 

@@ -24,6 +24,8 @@ use crate::note_events::{note_ended, translate, window_key};
 use crate::params::BetwixtParams;
 use crate::project::Project;
 use crate::project_state::StateRefused;
+use crate::status::Counted;
+use crate::vst3_block_mode;
 
 /// Events of one block that are taken without allocating. A host that sends more costs an allocation, in
 /// nice-plug as here.
@@ -39,8 +41,11 @@ pub struct Betwixt {
     window_keyboard: Option<KeyboardSender>,
     /// The events of the block, kept for their memory.
     events: Vec<Event>,
-    /// Present while the host renders offline.
+    /// Present while active.
     patience: Option<OfflinePatience>,
+    /// Whether the host said on activation that blocks may take their time.
+    is_offline: bool,
+    _counted: Counted,
     load: LoadMeter,
     sample_rate_hz: f32,
 }
@@ -70,11 +75,13 @@ impl Default for Betwixt {
         Self {
             params: Arc::new(BetwixtParams::new(Arc::new(project))),
             instrument: Instrument::new(audio_end, Arc::clone(&meters)),
+            _counted: Counted::new(&meters),
             meters,
             window_keys,
             window_keyboard: Some(window_keyboard),
             events: Vec::with_capacity(2 * EVENTS_OF_A_BLOCK),
             patience: None,
+            is_offline: false,
             load: LoadMeter::default(),
             sample_rate_hz: 48_000.0,
         }
@@ -137,8 +144,8 @@ impl Plugin for Betwixt {
             .prepare(f64::from(config.sample_rate), config.max_buffer_size as usize);
         let project = &self.params.project;
         project.activate();
-        self.patience =
-            (config.process_mode == ProcessMode::Offline).then(|| project.instance().offline_patience());
+        self.is_offline = config.process_mode == ProcessMode::Offline;
+        self.patience = Some(project.instance().offline_patience());
         true
     }
 
@@ -165,12 +172,14 @@ impl Plugin for Betwixt {
         let [left, right] = buffer.as_slice() else {
             return ProcessStatus::Error("expected two output channels");
         };
+        let may_wait = self.is_offline || vst3_block_mode::is_offline();
+        let patience = self.patience.as_ref().filter(|_| may_wait);
         let activity = self.instrument.process(
             left,
             right,
             &self.events,
             &self.params.settings(),
-            self.patience.as_ref().map(|patience| patience as &dyn Patience),
+            patience.map(|patience| patience as &dyn Patience),
             &mut |end| {
                 if let Some(event) = note_ended(end) {
                     // A full queue of the host's loses the message: there is no one else to tell.
