@@ -24,7 +24,8 @@
 //! [`status`] what the window shows.
 //!
 //! Offline:
-//! [`midi_file`], [`automation_curve`], [`parameter`] what is played; [`bounce`] the playing; [`wav`] the file.
+//! [`midi_file`], [`automation_curve`], [`parameter`] what is played; [`bounce`] the playing; [`wav`] the file. Everything that is written is a
+//! [`whole_file`].
 
 pub mod audio_file;
 pub mod automation_curve;
@@ -52,4 +53,5 @@ pub mod sound;
 pub mod status;
 pub mod sustain_loop;
 pub mod wav;
+pub mod whole_file;
 mod worker;

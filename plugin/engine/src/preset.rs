@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -15,6 +14,7 @@ use betwixt_audio::settings::Settings;
 use serde::{Deserialize, Serialize};
 
 use crate::parameter::Parameter;
+use crate::whole_file;
 
 /// Format of preset files that this version writes, and the newest that it reads.
 pub const PRESET_FORMAT: u32 = 1;
@@ -224,18 +224,10 @@ impl Preset {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), PresetError> {
-        let io = |source| PresetError::Io {
+        whole_file::write(path, self.to_toml().as_bytes()).map_err(|source| PresetError::Io {
             path: path.to_owned(),
             source,
-        };
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-        file.write_all(self.to_toml().as_bytes()).map_err(io)?;
-        file.persist(path).map_err(|error| io(error.error))?;
-        Ok(())
+        })
     }
 
     /// A parameter's value: the preset's, or the default.

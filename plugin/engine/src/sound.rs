@@ -4,14 +4,13 @@
 //! `BETWIXT SOUND\n`, version (u32), length of the header (u32), the header (JSON), the embedding (f32), and the
 //! CRC-32 of all before it; numbers are little-endian. A plugin's state carries the same bytes.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::embedding::{Embedding, LoopRegion};
-use crate::wav::{keep, temporary_beside};
+use crate::whole_file;
 
 /// The version that is written. Older ones are read, newer ones refused.
 pub const SOUND_VERSION: u32 = 1;
@@ -289,12 +288,7 @@ impl Sound {
     /// # Errors
     /// If the system refuses.
     pub fn write(&self, file: &Path) -> Result<(), SoundError> {
-        let write = || {
-            let mut temporary = temporary_beside(file)?;
-            temporary.write_all(&self.to_bytes())?;
-            keep(temporary, file)
-        };
-        write().map_err(|source| SoundError::File {
+        whole_file::write(file, &self.to_bytes()).map_err(|source| SoundError::File {
             file: file.into(),
             action: "written",
             source,

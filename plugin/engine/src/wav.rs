@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use tempfile::NamedTempFile;
 
+use crate::whole_file;
+
 /// Why a WAV could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WavError {
@@ -54,7 +56,7 @@ impl WavFile {
             file: target.into(),
             source,
         };
-        let temporary = temporary_beside(target).map_err(failed)?;
+        let temporary = whole_file::begin(target).map_err(failed)?;
         let file = temporary.reopen().map_err(failed)?;
         let spec = WavSpec {
             channels,
@@ -97,7 +99,7 @@ impl WavFile {
             writer,
         } = self;
         writer.finalize().map_err(|error| wav_error(&target, error))?;
-        keep(temporary, &target).map_err(|source| WavError::Write { file: target, source })
+        whole_file::keep(temporary, &target).map_err(|source| WavError::Write { file: target, source })
     }
 }
 
@@ -109,30 +111,6 @@ pub fn write_mono(target: &Path, sample_rate_hz: u32, samples: &[f32]) -> Result
     let mut file = WavFile::create(target, sample_rate_hz, 1)?;
     file.write(samples)?;
     file.finish()
-}
-
-/// A new file in the folder of `target`, which vanishes unless it is [kept](keep).
-pub(crate) fn temporary_beside(target: &Path) -> std::io::Result<NamedTempFile> {
-    let folder = target
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".betwixt-").suffix(".part");
-    #[cfg(unix)]
-    {
-        // What the user's umask leaves of the usual mode, not a temporary file's own 0600.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
-}
-
-/// Gives a temporary file its name.
-pub(crate) fn keep(temporary: NamedTempFile, target: &Path) -> std::io::Result<()> {
-    temporary.as_file().sync_all()?;
-    temporary.persist(target).map_err(|error| error.error)?;
-    Ok(())
 }
 
 fn wav_error(file: &Path, error: hound::Error) -> WavError {

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use betwixt_engine::whole_file;
 use betwixt_tests::instance::Instance;
 use betwixt_tests::plugin::Plugin;
 use betwixt_tests::process;
@@ -298,17 +299,6 @@ fn write_wav(path: &Path, recording: &Recording) -> Result<()> {
     write_whole(path, bytes.get_ref())
 }
 
-/// Writes a file whole or not at all.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let write = || -> Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        std::io::Write::write_all(&mut file, bytes)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("writing {}", path.display()))
+    whole_file::write(path, bytes).with_context(|| format!("writing {}", path.display()))
 }

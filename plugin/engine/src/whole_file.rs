@@ -1,0 +1,90 @@
+//! A file that is there whole or not at all: written beside its place under another name, then renamed.
+//!
+//! Background threads and tools. Whoever is interrupted, or finds the disk full, leaves what was there before.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// Writes `bytes` as the file `target`, in place of what it held.
+///
+/// # Errors
+/// What the system says; then `target` is as it was.
+pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = begin(target)?;
+    temporary.write_all(bytes)?;
+    keep(temporary, target)
+}
+
+/// A new file in the folder of `target`, which vanishes unless it is [kept](keep).
+///
+/// # Errors
+/// What the system says.
+pub fn begin(target: &Path) -> io::Result<NamedTempFile> {
+    let folder = target
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".betwixt-").suffix(".part");
+    #[cfg(unix)]
+    {
+        // What the user's umask leaves of the usual mode, not a temporary file's own 0600.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// Gives a file that was begun its name.
+///
+/// # Errors
+/// What the system says; then `target` is as it was.
+pub fn keep(temporary: NamedTempFile, target: &Path) -> io::Result<()> {
+    temporary.as_file().sync_all()?;
+    temporary.persist(target).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_takes_the_place_of_the_old_one_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "old").unwrap();
+        write(&path, b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_begun_and_not_kept_vanishes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "old").unwrap();
+        begin(&path).unwrap().write_all(b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_what_is_written() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write(&path, b"new").unwrap();
+        std::fs::write(folder.path().join("usual"), b"").unwrap();
+        let mode = |name: &str| {
+            std::fs::metadata(folder.path().join(name))
+                .unwrap()
+                .permissions()
+                .mode()
+        };
+        assert_eq!(mode("a"), mode("usual"));
+    }
+}
