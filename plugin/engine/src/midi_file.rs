@@ -61,6 +61,9 @@ pub enum MidiFileError {
     /// A timing that gives no seconds.
     #[error("the MIDI file's division is {0}: expected a number of ticks above 0")]
     Division(u16),
+    /// A frame rate that there is not.
+    #[error("the MIDI file's frame rate is {0}: expected 24, 25, 29 or 30")]
+    FrameRate(u8),
     /// Format 2: several songs in a file.
     #[error("MIDI format 2 (several songs in one file) is not understood: save it as format 0 or 1")]
     SeveralSongs,
@@ -263,6 +266,10 @@ fn check_chunks(bytes: &[u8]) -> Result<(), MidiFileError> {
                 found,
             });
         }
+        // midly negates the frame rate in a byte, which overflows (found by fuzzing).
+        if rest.starts_with(b"MThd") && expected >= 6 && rest[12] == 0x80 {
+            return Err(MidiFileError::FrameRate(128));
+        }
         rest = &rest[8 + expected..];
         index += 1;
     }
@@ -434,6 +441,15 @@ mod tests {
                 assert!(part.events.is_empty(), "cut at {cut}");
             }
         }
+    }
+
+    #[test]
+    fn a_frame_rate_that_is_none_is_refused() {
+        let mut bytes = b"MThd\0\0\0\x06\0\0\0\x01\x80\x28MTrk\0\0\0\x04\0\xff\x2f\0".to_vec();
+        let error = MidiFile::from_bytes(&bytes).unwrap_err().to_string();
+        assert!(error.contains("frame rate is 128"), "{error}");
+        bytes[12] = 0xe7; // 25 frames a second
+        assert!(MidiFile::from_bytes(&bytes).is_ok());
     }
 
     proptest! {
