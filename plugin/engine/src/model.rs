@@ -497,36 +497,34 @@ mod tests {
         assert!(distance < 1e-5, "{output}: {distance}");
     }
 
-    #[test]
-    fn a_run_that_is_no_whole_number_of_chunks_and_a_foreign_note_are_refused() {
-        let mut decoder = shipped().decoder().unwrap();
-        let (mut note, mut samples) = (begin(&*decoder), vec![0.0; 1000]);
+    fn render_alone(
+        decoder: &mut dyn Decoder,
+        mut note: Snapshot,
+        samples: usize,
+        cancelled: bool,
+    ) -> Result<(), crate::decoder::DecodeError> {
         let run = Run {
             note: &mut note,
             conditioning: &Wandering,
-            samples: &mut samples,
+            samples: &mut vec![0.0; samples],
         };
-        let error = decoder.render(&mut [run], &AtomicBool::new(false)).unwrap_err();
+        decoder.render(&mut [run], &AtomicBool::new(cancelled))
+    }
+
+    #[test]
+    fn a_run_that_is_no_whole_number_of_chunks_and_a_foreign_note_are_refused() {
+        let mut decoder = shipped().decoder().unwrap();
+        let note = begin(&*decoder);
+        let error = render_alone(&mut *decoder, note, 1000, false).unwrap_err();
         assert!(error.to_string().contains("1000"), "{error}");
-        let (mut foreign, mut samples) = (Snapshot::new(3_u8), vec![0.0; 1024]);
-        let run = Run {
-            note: &mut foreign,
-            conditioning: &Wandering,
-            samples: &mut samples,
-        };
-        assert!(decoder.render(&mut [run], &AtomicBool::new(false)).is_err());
+        assert!(render_alone(&mut *decoder, Snapshot::new(3_u8), 1024, false).is_err());
     }
 
     #[test]
     fn a_cancelled_run_stops() {
         let mut decoder = shipped().decoder().unwrap();
-        let (mut note, mut samples) = (begin(&*decoder), vec![0.0; 1024]);
-        let run = Run {
-            note: &mut note,
-            conditioning: &Wandering,
-            samples: &mut samples,
-        };
-        let error = decoder.render(&mut [run], &AtomicBool::new(true)).unwrap_err();
+        let note = begin(&*decoder);
+        let error = render_alone(&mut *decoder, note, 1024, true).unwrap_err();
         assert!(matches!(error, crate::decoder::DecodeError::Cancelled), "{error}");
     }
 
