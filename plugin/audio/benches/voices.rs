@@ -25,7 +25,7 @@ fn voices(criterion: &mut Criterion) {
     ] {
         let (audio, mut scheduler) = link();
         let mut instrument = Instrument::new(audio, Default::default());
-        instrument.prepare(host_hz, BLOCK);
+        instrument.prepare(host_hz);
         scheduler
             .send(ToAudio::Patch {
                 id: PatchId(1),

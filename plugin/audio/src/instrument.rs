@@ -97,9 +97,9 @@ impl Instrument {
         }
     }
 
-    /// Sets the host's rate and silences everything. May allocate and take some milliseconds. The host's largest block is
-    /// taken as a promise that nothing needs: blocks of any size may follow.
-    pub fn prepare(&mut self, sample_rate_hz: f64, _max_block_samples: usize) {
+    /// Sets the host's rate and silences everything. May allocate and take some milliseconds. Blocks of any size may
+    /// follow.
+    pub fn prepare(&mut self, sample_rate_hz: f64) {
         let _ = Resampler::shared();
         let known = sample_rate_hz.is_finite() && sample_rate_hz > 0.0;
         self.rates = Some(Rates::new(if known {

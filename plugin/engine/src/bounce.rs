@@ -174,7 +174,7 @@ impl Bounce {
         let meters = Arc::new(Meters::default());
         let mut instrument = Instrument::new(audio_end, Arc::clone(&meters));
         let rate = f64::from(rate_hz);
-        instrument.prepare(rate, block_samples);
+        instrument.prepare(rate);
         let score_end = sample_of(score.midi.length_seconds, rate);
         let events = timed_by_sample(&score.midi.events, score_end, rate);
         Ok(Self {

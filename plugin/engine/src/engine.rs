@@ -334,7 +334,7 @@ mod tests {
         };
         instance.set_patch(Patch::default().with_corner(0, Some(Arc::new(sound))));
         let mut instrument = Instrument::new(end, Arc::new(Meters::default()));
-        instrument.prepare(48_000.0, 512);
+        instrument.prepare(48_000.0);
         let patience = instance.offline_patience();
         let mut strike = |key: u8| {
             let on = EventKind::NoteOn {

@@ -171,7 +171,7 @@ fn live_playing_of_rendered_notes_gives_the_samples_of_a_bounce() {
     instance.activate();
     instance.set_patch(four_corners());
     let mut instrument = Instrument::new(end, Arc::new(Meters::default()));
-    instrument.prepare(48_000.0, 512);
+    instrument.prepare(48_000.0);
     let patience = instance.offline_patience();
     let address = NoteAddress::midi(0, 60);
     let mut run = |offline: bool| {
@@ -330,7 +330,7 @@ fn fifty_instances_come_and_go_while_notes_render() {
         instance.set_patch(patch.clone());
         instance.activate();
         let mut instrument = Instrument::new(end, Arc::new(Meters::default()));
-        instrument.prepare(48_000.0, 512);
+        instrument.prepare(48_000.0);
         let kind = EventKind::NoteOn {
             address: NoteAddress::midi(0, 30 + i),
             velocity: 1.0,
@@ -393,7 +393,7 @@ fn without_a_model_notes_end_and_the_status_says_why() {
     instance.activate();
     assert_eq!(*instance.patch(), four_corners(), "the state is kept");
     let mut instrument = Instrument::new(end, Arc::new(Meters::default()));
-    instrument.prepare(48_000.0, 512);
+    instrument.prepare(48_000.0);
     let (mut left, mut right) = ([0.0; 64], [0.0; 64]);
     let address = NoteAddress::midi(0, 60);
     let on = Event {

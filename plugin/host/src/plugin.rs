@@ -140,8 +140,7 @@ impl Plugin for Betwixt {
         _context: &mut impl ActivateContext<Self>,
     ) -> bool {
         self.sample_rate_hz = config.sample_rate;
-        self.instrument
-            .prepare(f64::from(config.sample_rate), config.max_buffer_size as usize);
+        self.instrument.prepare(f64::from(config.sample_rate));
         let project = &self.params.project;
         project.activate();
         self.is_offline = config.process_mode == ProcessMode::Offline;

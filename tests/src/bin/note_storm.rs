@@ -225,7 +225,7 @@ struct Player {
 
 impl Player {
     fn new(mut instrument: Instrument, meters: Arc<Meters>, seed: u32, violate: bool) -> Self {
-        instrument.prepare(RATE_HZ, 512);
+        instrument.prepare(RATE_HZ);
         Self {
             instrument,
             meters,

@@ -47,7 +47,7 @@ pub fn storm(blocks: usize, mut watched: impl FnMut(&mut dyn FnMut())) -> Tally 
     let (audio, scheduler) = link();
     let meters = Arc::new(Meters::default());
     let mut instrument = Instrument::new(audio, meters.clone());
-    instrument.prepare(44_100.0, 512);
+    instrument.prepare(44_100.0);
     let stop = Arc::new(AtomicBool::new(false));
     let scheduler = {
         let stop = stop.clone();

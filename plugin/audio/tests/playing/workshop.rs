@@ -238,7 +238,7 @@ impl Stage {
         let (audio, scheduler) = link();
         let meters = Arc::new(Meters::default());
         let mut instrument = Instrument::new(audio, meters.clone());
-        instrument.prepare(host_hz, 512);
+        instrument.prepare(host_hz);
         Self {
             instrument,
             workshop: RefCell::new(Workshop::new(scheduler)),
