@@ -13,6 +13,8 @@ LIBRARY = "libfluidsynth.so.3"
 HELD_SECONDS = 3.0
 RELEASE_SECONDS = 1.0
 NOTE_SAMPLES = int((HELD_SECONDS + RELEASE_SECONDS) * SAMPLE_RATE)
+DRUM_KEYS = tuple(range(35, 82))  # General MIDI's: acoustic bass drum to open triangle
+_DRUM_CHANNEL = 9  # the tenth, where fluidsynth plays bank 128
 
 # Font -> (file, Debian package). Both are MIT-licensed.
 FONTS = {
@@ -148,16 +150,23 @@ class Soundfont:
 
     def note(self, program: int, pitch: int, velocity: int) -> np.ndarray:
         """3 s held and 1 s of release, f32 `[192000]`: the louder channel, for stereo samples comb when summed."""
+        return self._play(0, program, pitch, velocity)
+
+    def drum(self, key: int, velocity: int) -> np.ndarray:
+        """One drum of the standard kit (`DRUM_KEYS`), in the same form as `note`."""
+        return self._play(_DRUM_CHANNEL, 0, key, velocity)
+
+    def _play(self, channel: int, program: int, key: int, velocity: int) -> np.ndarray:
         lib, synth = self._lib, self._synth
         lib.fluid_synth_system_reset(synth)
-        lib.fluid_synth_program_change(synth, 0, program)
+        lib.fluid_synth_program_change(synth, channel, program)
         for controller, value in ((10, 64), (91, 0), (93, 0)):  # pan, reverb send, chorus send
-            lib.fluid_synth_cc(synth, 0, controller, value)
-        lib.fluid_synth_noteon(synth, 0, pitch, velocity)
+            lib.fluid_synth_cc(synth, channel, controller, value)
+        lib.fluid_synth_noteon(synth, channel, key, velocity)
         held = self._write(int(HELD_SECONDS * SAMPLE_RATE))
-        lib.fluid_synth_noteoff(synth, 0, pitch)
+        lib.fluid_synth_noteoff(synth, channel, key)
         released = self._write(int(RELEASE_SECONDS * SAMPLE_RATE))
-        lib.fluid_synth_all_sounds_off(synth, 0)
+        lib.fluid_synth_all_sounds_off(synth, channel)
         self._write(64)
         left, right = np.concatenate([held, released], 1)
         return left if (left**2).sum() >= 0.7 * (right**2).sum() else right
