@@ -59,8 +59,9 @@ def _in_room(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     room[0] += 1
     length = fft.next_fast_len(len(audio) + len(room), real=True)
     hz = np.maximum(fft.rfftfreq(length, 1 / SAMPLE_RATE), 20.0).astype(np.float32)
-    # Minimum phase would be proper; a tilt this gentle rings less than a sample's worth before the note, so zero phase will do.
-    tilt = (hz / np.float32(TILT_AROUND_HZ)) ** np.float32(rng.uniform(-1, 1) * TILT_DB_PER_DECADE / 20)
+    # A power of frequency with this phase is causal: a tilt must not ring before the note.
+    power = rng.uniform(-1, 1) * TILT_DB_PER_DECADE / 20
+    tilt = (hz / np.float32(TILT_AROUND_HZ)) ** np.float32(power) * np.complex64(np.exp(0.5j * np.pi * power))
     heard = fft.irfft(fft.rfft(audio, length) * fft.rfft(room, length) * tilt, length)
     return heard[: len(audio)]
 
