@@ -1,7 +1,8 @@
-"""What recordings do to a note, for the encoder to hear through: lateness, level, noise floors, rooms, tone, saturation.
+"""What recordings do to a note, for the encoder to hear through: lateness, level, noise, rooms, tone, saturation.
 
-Only what the encoder hears is made dirty; what the decoder is to make stays clean. Both functions take a note as the encoder
-gets it, f32 `[N]`, whose loudest 2,048 samples have -20 dBFS rms, and give as many samples. All randomness is the generator's.
+Only what the encoder hears is made dirty; what the decoder is to make stays clean. Both functions take a note as the
+encoder gets it, f32 `[N]`, whose loudest 2,048 samples have -20 dBFS rms, and give as many samples. All randomness is
+the generator's.
 """
 
 import numpy as np
@@ -19,14 +20,16 @@ HUM_SHARE, SATURATION_SHARE = 0.35, 0.3
 
 
 def mild(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The note as a good recording of it might come: late by up to 500 samples, 1 dB louder or softer, with a white noise floor."""
+    """The note as a good recording of it might come: late by up to 500 samples, 1 dB louder or softer, with a white
+    noise floor."""
     floor = 10 ** (rng.uniform(*MILD_FLOOR_DBFS) / 20)
     out = rng.standard_normal(len(audio), np.float32) * np.float32(floor)
     return out + _late(audio, MILD_LOUDER_DB, rng)
 
 
 def heavy(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The note as somebody may well record it: in a room, through a microphone that tilts the tone, over hiss and mains hum."""
+    """The note as somebody may well record it: in a room, through a microphone that tilts the tone, over hiss and mains
+    hum."""
     out = _late(audio, HEAVY_LOUDER_DB, rng)
     out = _in_room(out, rng)
     if rng.random() < SATURATION_SHARE:
@@ -45,7 +48,8 @@ def _late(audio: np.ndarray, louder_db: float, rng: np.random.Generator) -> np.n
 
 
 def _in_room(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Room and tilt in one convolution. The room is noise that decays, faster at high frequencies, some ms after the note itself."""
+    """Room and tilt in one convolution. The room is noise that decays, faster at high frequencies, some ms after the
+    note itself."""
     decay_s = rng.uniform(*ROOM_DECAY_S)
     wet = 10 ** (rng.uniform(*ROOM_WET_DB) / 20)
     count = int(1.1 * decay_s * SAMPLE_RATE)
@@ -67,7 +71,7 @@ def _in_room(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _floor(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Noise between white and 1/f, sometimes with mains hum of 50 or 60 Hz and its harmonics at about the same level."""
+    """Noise between white and 1/f, sometimes with mains hum of 50 or 60 Hz and its harmonics about as loud."""
     rms = 10 ** (rng.uniform(*HEAVY_FLOOR_DBFS) / 20)
     hz = np.maximum(fft.rfftfreq(count, 1 / SAMPLE_RATE), 20.0).astype(np.float32)
     spectrum = rng.standard_normal((len(hz), 2), np.float32).view(np.complex64)[:, 0]

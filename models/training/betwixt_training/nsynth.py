@@ -1,8 +1,9 @@
-"""The NSynth dataset (Engel et al. 2017, CC BY 4.0) in its own form: a folder with `examples.json` and `audio/NAME.wav`.
+"""The NSynth dataset (Engel et al. 2017, CC BY 4.0) in its own form: a folder with `examples.json` and
+`audio/NAME.wav`.
 
-`examples.json` is one object, note name -> fields; the WAV files are mono at 16 kHz with 16-bit samples, 4 s long: 3 s held and 1 s of
-release, as `soundfont.Soundfont.note` has them. So nothing above 8 kHz is in any of it, whatever rate it is brought to: a
-model trained on this alone would learn that instruments end there.
+`examples.json` is one object, note name -> fields; the WAV files are mono at 16 kHz with 16-bit samples, 4 s long: 3 s
+held and 1 s of release, as `soundfont.Soundfont.note` has them. So nothing above 8 kHz is in any of it, whatever rate
+it is brought to: a model trained on this alone would learn that instruments end there.
 """
 
 import json
@@ -20,19 +21,21 @@ NSYNTH_RATE = 16_000
 HIGHEST_HZ = NSYNTH_RATE / 2
 _UP = SAMPLE_RATE // NSYNTH_RATE
 # In the order of the numbers in `qualities` and `instrument_family`.
-QUALITIES = ("bright", "dark", "distortion", "fast_decay", "long_release", "multiphonic", "nonlinear_env", "percussive", "reverb",
-             "tempo-synced")  # fmt: skip
+QUALITIES = ("bright", "dark", "distortion", "fast_decay", "long_release", "multiphonic", "nonlinear_env", "percussive",
+             "reverb", "tempo-synced")  # fmt: skip
 FAMILIES = ("bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal")
 SOURCES = ("acoustic", "electronic", "synthetic")
 
 
 class Refused(Exception):
-    """The folder or one of its entries is not as NSynth's are; the message is one sentence that names the file and the field."""
+    """The folder or one of its entries is not as NSynth's are; the message is one sentence that names the file and the
+    field."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One note: `pitch` MIDI 0..127, `velocity` 1..127, `instrument` such as `organ_electronic_000`, `qualities` the names that apply."""
+    """One note: `pitch` MIDI 0..127, `velocity` 1..127, `instrument` such as `organ_electronic_000`, `qualities` the
+    names that apply."""
 
     name: str
     pitch: int
@@ -44,7 +47,7 @@ class Entry:
 
 
 def read(folder: Path) -> list[Entry]:
-    """All notes of a split (the folder `nsynth-train` and the like), sorted by name; raises `Refused`. Opens no audio."""
+    """All notes of a split (the folder `nsynth-train` and the like), by name; raises `Refused`. Opens no audio."""
     listing = folder / "examples.json"
     try:
         found = json.loads(listing.read_text(encoding="utf-8"))
@@ -67,7 +70,9 @@ def _entry(listing: Path, name: str, fields) -> Entry:
     def text(field: str, allowed: tuple[str, ...] | None = None) -> str:
         value = fields.get(field)
         if not isinstance(value, str) or not value or (allowed and value not in allowed):
-            raise Refused(f"{where}: {field} is {value!r}" + (f", not one of {', '.join(allowed)}" if allowed else ", not a name"))
+            raise Refused(
+                f"{where}: {field} is {value!r}" + (f", not one of {', '.join(allowed)}" if allowed else ", not a name")
+            )
         return value
 
     def number(field: str, low: int, high: int) -> int:
@@ -100,7 +105,8 @@ def audio(folder: Path, entry: Entry) -> np.ndarray:
         with wave.open(str(path), "rb") as file:
             form = file.getnchannels(), file.getsampwidth(), file.getframerate()
             if form != (1, 2, NSYNTH_RATE):
-                raise Refused(f"{path}: {form[0]} channel(s) of {8 * form[1]} bits at {form[2]} Hz, not one of 16 bits at {NSYNTH_RATE} Hz")
+                found = f"{form[0]} channel(s) of {8 * form[1]} bits at {form[2]} Hz"
+                raise Refused(f"{path}: {found}, not one of 16 bits at {NSYNTH_RATE} Hz")
             data = file.readframes(file.getnframes())
     except OSError as error:
         raise Refused(f"cannot read {path}: {error.strerror}") from error

@@ -11,9 +11,11 @@ from betwixt_training.soundfont import NOTE_SAMPLES
 
 NAME = "organ_electronic_000-069-100"
 FIELDS = {
-    "note": 12, "note_str": NAME, "instrument": 3, "instrument_str": "organ_electronic_000", "pitch": 69, "velocity": 100,
+    "note": 12, "note_str": NAME, "instrument": 3, "instrument_str": "organ_electronic_000", "pitch": 69,
+    "velocity": 100,
     "sample_rate": 16000, "qualities": [0, 1, 0, 0, 0, 0, 0, 1, 0, 0], "qualities_str": ["dark", "percussive"],
-    "instrument_family": 6, "instrument_family_str": "organ", "instrument_source": 1, "instrument_source_str": "electronic",
+    "instrument_family": 6, "instrument_family_str": "organ", "instrument_source": 1,
+    "instrument_source_str": "electronic",
 }  # fmt: skip
 
 
@@ -34,7 +36,8 @@ def folder(tmp_path):
     (tmp_path / "audio").mkdir()
     write_wav(tmp_path / "audio" / f"{NAME}.wav", tone())
     (tmp_path / "examples.json").write_text(json.dumps({NAME: FIELDS, "bass_synthetic_001-030-025": {
-        **FIELDS, "note_str": "bass_synthetic_001-030-025", "pitch": 30, "velocity": 25, "instrument_str": "bass_synthetic_001",
+        **FIELDS, "note_str": "bass_synthetic_001-030-025", "pitch": 30, "velocity": 25,
+        "instrument_str": "bass_synthetic_001",
         "instrument_family_str": "bass", "instrument_source_str": "synthetic", "qualities": [0] * 10}}))  # fmt: skip
     return tmp_path
 
@@ -57,8 +60,10 @@ def test_a_note_comes_at_48_khz_in_tune_at_its_level_and_silent_above_8_khz(fold
 @pytest.mark.parametrize(
     "change",
     [
-        {"pitch": 128}, {"pitch": "69"}, {"pitch": True}, {"velocity": 0}, {"sample_rate": 44_100}, {"qualities": [0] * 9},
-        {"qualities": [2] + [0] * 9}, {"instrument_str": None}, {"instrument_family_str": "harp"}, {"instrument_source_str": ""},
+        {"pitch": 128}, {"pitch": "69"}, {"pitch": True}, {"velocity": 0}, {"sample_rate": 44_100},
+        {"qualities": [0] * 9},
+        {"qualities": [2] + [0] * 9}, {"instrument_str": None}, {"instrument_family_str": "harp"},
+        {"instrument_source_str": ""},
         {"note_str": "another"},
     ],
 )  # fmt: skip
@@ -70,7 +75,9 @@ def test_a_bad_field_is_refused_with_the_file_the_note_and_the_field(folder, cha
     assert "examples.json" in message and NAME in message and next(iter(change)) in message and "\n" not in message
 
 
-@pytest.mark.parametrize("field", ["pitch", "velocity", "sample_rate", "qualities", "instrument_str", "instrument_family_str"])
+@pytest.mark.parametrize(
+    "field", ["pitch", "velocity", "sample_rate", "qualities", "instrument_str", "instrument_family_str"]
+)
 def test_a_missing_field_is_refused_by_name(folder, field):
     (folder / "examples.json").write_text(json.dumps({NAME: {k: v for k, v in FIELDS.items() if k != field}}))
     with pytest.raises(nsynth.Refused, match=field):

@@ -1,9 +1,9 @@
 """Instruments that no recording holds: more than 150 seeded synthesisers, each always the same sound, as training data.
 
 `render` gives notes in the form of `soundfont.Soundfont.note`: 3 s held, 1 s of release, mono f32 at 48 kHz. The same
-(index, pitch, velocity) is the same note, for ever: the noise in it is seeded by them. Velocity changes timbre and attack as
-well as level. Pitched instruments are in tune with equal temperament (A4 = 440 Hz); where partials are not harmonic, the first
-one is the pitch.
+(index, pitch, velocity) is the same note, for ever: the noise in it is seeded by them. Velocity changes timbre and
+attack as well as level. Pitched instruments are in tune with equal temperament (A4 = 440 Hz); where partials are not
+harmonic, the first one is the pitch.
 """
 
 import numpy as np

@@ -8,8 +8,9 @@ import numpy as np
 from .sound import HIGHEST_HZ, Synthesised, cycles, envelope, samples, vibrato
 
 FAMILY = "fm"
-# An operator: (ratio, modulators, strength, attack_s, decay_s, sustain, velocity to strength). Strength is the level of a carrier and the
-# index in radians of a modulator. Operators that modulate nothing are heard. `loss`: how the decay shortens per octave.
+# Name: lowest, highest, release_s, operators. An operator: (ratio, modulators, strength, attack_s, decay_s, sustain,
+# velocity to strength). Strength is the level of a carrier and the index in radians of a modulator. Operators that
+# modulate nothing are heard, and so is the first; one that lists itself or an earlier one has feedback.
 _SOUNDS = {
     "tine piano": (28, 96, 0.3, ((1, (1,), 1, 0.002, 1.6, 0.0, 0.2), (14, (), 0.7, 0.001, 0.12, 0.0, 1.2),
                                 (1, (3,), 0.8, 0.002, 2.2, 0.0, 0.3), (1, (), 1.3, 0.001, 1.2, 0.1, 1.0))),
@@ -34,7 +35,7 @@ _SOUNDS = {
                             (4.02, (), 0.2, 0.03, 1.0, 0.2, 0.5))),
     "feedback lead": (40, 96, 0.08, ((1, (0,), 1.0, 0.006, 1.0, 0.8, 0.1), (1, (1, 2), 0.8, 0.005, 0.8, 0.8, 0.9),
                                     (3, (), 0.8, 0.01, 0.4, 0.4, 0.9))),
-}
+}  # fmt: skip
 
 
 def instruments() -> list[Synthesised]:
@@ -44,7 +45,8 @@ def instruments() -> list[Synthesised]:
         for variant in range(2):
             rng = np.random.default_rng((1, number, variant))
             moved = [
-                (ratio, modulators, strength * 2 ** (variant * rng.uniform(-0.9, 0.6)), attack * 2 ** (variant * rng.uniform(-1, 1.2)),
+                (ratio, modulators, strength * 2 ** (variant * rng.uniform(-0.9, 0.6)),
+                 attack * 2 ** (variant * rng.uniform(-1, 1.2)),
                  decay * 2 ** (variant * rng.uniform(-1, 0.8)), sustain, velocity)
                 for ratio, modulators, strength, attack, decay, sustain, velocity in operators
             ]  # fmt: skip

@@ -2,14 +2,33 @@
 
 import numpy as np
 
-from .sound import FRAMES, NOISE_HZ, SECONDS, Synthesised, band, cycles, envelope, harmonic_sound, harmonics, noise, samples
+from .sound import (
+    FRAMES,
+    NOISE_HZ,
+    SECONDS,
+    Synthesised,
+    band,
+    cycles,
+    envelope,
+    harmonic_sound,
+    harmonics,
+    noise,
+    samples,
+)
 
 FAMILY = "organs"
-# 16', 5 1/3', 8', 4', 2 2/3', 2', 1 3/5', 1 1/3', 1' as harmonics of the 8' pitch; 16' and 5 1/3' are left to the drawbars that a
-# note one octave higher has, for the pitch here is the lowest partial.
+# 16', 5 1/3', 8', 4', 2 2/3', 2', 1 3/5', 1 1/3', 1' as harmonics of the 8' pitch; 16' and 5 1/3' are left to the
+# drawbars that a note one octave higher has, for the pitch here is the lowest partial.
 _DRAWBARS = (1, 2, 3, 4, 5, 6, 8)
-_REGISTRATIONS = ((8, 0, 0, 0, 0, 0, 0), (8, 8, 0, 0, 0, 0, 0), (8, 6, 8, 0, 0, 0, 4), (8, 8, 8, 8, 8, 8, 8), (6, 4, 2, 8, 3, 1, 6))
-# Name: slope of the spectrum, even harmonics, attack_s, chiff, wind, footages as multiples of the pitch, rank detune in cents.
+_REGISTRATIONS = (
+    (8, 0, 0, 0, 0, 0, 0),
+    (8, 8, 0, 0, 0, 0, 0),
+    (8, 6, 8, 0, 0, 0, 4),
+    (8, 8, 8, 8, 8, 8, 8),
+    (6, 4, 2, 8, 3, 1, 6),
+)
+# Name: slope of the spectrum, even harmonics, attack_s, chiff, wind, footages as multiples of the pitch, rank detune in
+# cents.
 _PIPES = {
     "stopped flute": (2.6, 0.05, 0.05, 0.5, 0.02, (1,), 0),
     "principal": (1.5, 0.8, 0.04, 0.3, 0.012, (1,), 0),
@@ -17,7 +36,7 @@ _PIPES = {
     "gamba": (0.9, 1.0, 0.12, 0.25, 0.015, (1,), 0),
     "celeste": (1.1, 0.9, 0.15, 0.1, 0.01, (1, 1), 9),
     "trumpet rank": (0.5, 1.0, 0.03, 0.1, 0.008, (1,), 0),
-}
+}  # fmt: skip
 _REEDS = {"harmonium": (0.7, 0.8, 0.09, 0.0, 0.01, (1,), 0), "accordion": (0.6, 0.9, 0.04, 0.0, 0.01, (1, 1), 14),
           "musette": (0.8, 0.9, 0.05, 0.0, 0.008, (1, 1, 1), 18)}  # fmt: skip
 
@@ -27,7 +46,8 @@ def instruments() -> list[Synthesised]:
     made = []
     for number, bars in enumerate(_REGISTRATIONS):
         rng = np.random.default_rng((6, number))
-        parameters = {"bars": bars, "click": float(rng.uniform(0.02, 0.2)), "rotor_hz": float(rng.choice([0, 0.8, 6.6])),
+        parameters = {"bars": bars, "click": float(rng.uniform(0.02, 0.2)),
+                      "rotor_hz": float(rng.choice([0, 0.8, 6.6])),
                       "percussion": float(rng.choice([0, 0.6]))}  # fmt: skip
         made.append(Synthesised(f"drawbars {number + 1}", FAMILY, 36, 96, True, parameters))
     keys = ("slope", "even", "attack_s", "chiff", "wind", "ranks", "detune_cents")
@@ -82,10 +102,19 @@ def _ranks(p, hz, velocity, rng):
         late = attack * (1 + 0.25 * np.log2(k))
         rise = 0.5 - 0.5 * np.cos(np.pi * np.clip(FRAMES[:, None] / late, 0, 1))
         over = 1 + (k == 2) * p["chiff"] * 3 * np.exp(-FRAMES[:, None] / attack)
-        frames = gain * rise * over * (envelope(0.0005, 1, 1, 0.25 if not p["reed"] else 0.12) * (1 + 0.06 * tremulant))[:, None]
+        frames = (
+            gain
+            * rise
+            * over
+            * (envelope(0.0005, 1, 1, 0.25 if not p["reed"] else 0.12) * (1 + 0.06 * tremulant))[:, None]
+        )
         cents = offset if not p["tremulant_hz"] else offset + 5 * tremulant
-        out = out + harmonic_sound([cycles(hz * rank, cents, rng.random())], frames, own.uniform(0, 6.28, 640)[: len(k)]) / len(p["ranks"])
+        out = out + harmonic_sound(
+            [cycles(hz * rank, cents, rng.random())], frames, own.uniform(0, 6.28, 640)[: len(k)]
+        ) / len(p["ranks"])
     out = out / np.abs(out).max()
     air = noise(rng, band(NOISE_HZ, min(6000, 3 * hz + 900), 0.6))
-    air_level = p["wind"] * envelope(0.02, 1, 1, 0.3) + 0.12 * p["chiff"] * velocity * np.exp(-FRAMES / (1.2 * attack)) * np.clip(FRAMES / 0.006, 0, 1)
+    air_level = p["wind"] * envelope(0.02, 1, 1, 0.3) + 0.12 * p["chiff"] * velocity * np.exp(
+        -FRAMES / (1.2 * attack)
+    ) * np.clip(FRAMES / 0.006, 0, 1)
     return out + air * samples(air_level)

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from .sound import FRAMES, NOISE_HZ, SECONDS, Synthesised, band, harmonics, low_pass, noise, ring
+from .sound import NOISE_HZ, SECONDS, Synthesised, band, harmonics, low_pass, noise, ring
 
 FAMILY = "plucks"
-# Name: lowest, highest, pluck position, stiffness B at C4, decay of the fundamental at C4 (60 dB), how much faster high partials
-# decay, damped after release in s (0: rings on), slope of the spectrum, strings a note, detune cents, click level, body resonances in Hz.
+# Name: lowest, highest, pluck position, stiffness B at C4, decay of the fundamental at C4 (60 dB), how much faster high
+# partials decay, damped after release in s (0: rings on), slope of the spectrum, strings a note, detune cents, click
+# level, body resonances in Hz.
 _SOUNDS = {
     "nylon guitar": (40, 84, 0.20, 6e-5, 4.5, 0.9, 0.25, 1.5, 1, 0, 0.06, (105, 205, 410)),
     "steel guitar": (40, 86, 0.14, 1.2e-4, 7.0, 0.5, 0.3, 1.1, 1, 0, 0.06, (100, 190, 380, 900)),
@@ -26,7 +27,7 @@ _SOUNDS = {
     "prepared string": (31, 84, 0.33, 2.5e-3, 3.0, 0.7, 0.4, 0.9, 1, 0, 0.3, (500,)),
     "ukulele": (55, 88, 0.22, 5e-5, 1.6, 1.0, 0.2, 1.4, 1, 0, 0.07, (240, 480)),
     "pizzicato": (36, 91, 0.17, 1e-4, 0.8, 1.4, 0.15, 1.3, 1, 0, 0.12, (280, 460, 900)),
-}
+}  # fmt: skip
 
 
 def instruments() -> list[Synthesised]:
@@ -62,7 +63,9 @@ def render(parameters, hz: float, velocity: float, rng: np.random.Generator) -> 
         out = out + ring(part, level, np.concatenate([decay * 0.55, decay * 1.3]), turned, p["damped_s"] or None)
     onset = 0.0006 + 0.003 * (1 - velocity)
     out = out * np.clip(SECONDS / onset, 0, 1)
-    click = noise(rng, low_pass(NOISE_HZ, 1500 + 5000 * velocity) * (band(NOISE_HZ, p["body"][-1], 2) + 0.2 if p["body"] else 1))
+    click = noise(
+        rng, low_pass(NOISE_HZ, 1500 + 5000 * velocity) * (band(NOISE_HZ, p["body"][-1], 2) + 0.2 if p["body"] else 1)
+    )
     burst = np.exp(-SECONDS / 0.006) * np.clip(SECONDS / 0.0005, 0, 1)
     if p["damped_s"] and p["click"] > 0.04:  # a damper or finger coming down
         burst = burst + 0.12 * np.interp(SECONDS, (3.0, 3.004, 3.03), (0, 1, 0))

@@ -46,8 +46,11 @@ def samples(frames: np.ndarray) -> np.ndarray:
     return start + _TOWARDS * np.diff(frames).take(_FRAME)
 
 
-def envelope(attack_s: float, decay_s: float, sustain: float, release_s: float, times: np.ndarray = FRAMES) -> np.ndarray:
-    """Rise along a half cosine, exponential fall to `sustain` (time constant `decay_s`), 60 dB down `release_s` after note-off."""
+def envelope(
+    attack_s: float, decay_s: float, sustain: float, release_s: float, times: np.ndarray = FRAMES
+) -> np.ndarray:
+    """Rise along a half cosine, exponential fall to `sustain` (time constant `decay_s`), 60 dB down `release_s` after
+    note-off."""
     rise = 0.5 - 0.5 * np.cos(np.pi * np.clip(times / max(attack_s, 1e-4), 0, 1))
     fall = sustain + (1 - sustain) * np.exp(-np.maximum(times - attack_s, 0) / decay_s)
     return rise * fall * released(release_s, times)
@@ -121,8 +124,11 @@ def harmonic_sound(
 
 
 def ring(hz, gain, decay_s, turned=0.0, damped_s=None) -> np.ndarray:
-    """Sum of `gain` cos(2 pi `hz` t + `turned`), each 60 dB down in `decay_s`, and in `damped_s` after note-off (if not None)."""
-    hz, gain, decay_s, turned = np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, float)) for x in (hz, gain, decay_s, turned)))
+    """Sum of `gain` cos(2 pi `hz` t + `turned`), each 60 dB down in `decay_s`, and in `damped_s` after note-off (if not
+    None)."""
+    hz, gain, decay_s, turned = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(x, float)) for x in (hz, gain, decay_s, turned))
+    )
     kept = (hz < HIGHEST_HZ) & (hz > 10) & (np.abs(gain) > 1e-6)
     if not kept.any():
         return np.zeros(NOTE_SAMPLES, np.float32)

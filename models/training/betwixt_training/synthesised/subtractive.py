@@ -8,15 +8,15 @@ import numpy as np
 from .sound import FRAMES, Synthesised, cycles, envelope, harmonic_sound, harmonics, low_pass, vibrato, wander
 
 FAMILY = "subtractive"
-# Kind -> lowest, highest pitch, how many, and ranges: corner as a multiple of the pitch, octaves the envelope opens it, its
-# decay, resonance, attack, sustain, release.
+# Kind -> lowest, highest pitch, how many, and ranges: corner as a multiple of the pitch, octaves the envelope opens it,
+# its decay, resonance, attack, sustain, release.
 _KINDS = {
     "bass": (24, 60, 6, (1.5, 5), (1.5, 4.5), (0.08, 0.8), (0.8, 4), (0.002, 0.01), (0.3, 0.9), (0.05, 0.25)),
     "acid": (28, 67, 4, (1.2, 3), (2.0, 5.0), (0.1, 0.5), (5, 14), (0.002, 0.005), (0.5, 0.9), (0.04, 0.12)),
     "lead": (40, 96, 6, (3, 12), (0.5, 3.0), (0.2, 1.5), (0.7, 4), (0.004, 0.04), (0.6, 1.0), (0.08, 0.5)),
     "stab": (36, 91, 3, (2, 6), (2.0, 4.0), (0.06, 0.25), (0.8, 3), (0.002, 0.006), (0.0, 0.15), (0.1, 0.4)),
     "pad": (36, 91, 3, (2, 8), (0.5, 2.0), (0.8, 2.5), (0.7, 2), (0.2, 0.7), (0.8, 1.0), (0.6, 2.5)),
-}
+}  # fmt: skip
 
 
 def instruments() -> list[Synthesised]:
@@ -25,7 +25,9 @@ def instruments() -> list[Synthesised]:
     for family_number, (kind, (lowest, highest, count, *ranges)) in enumerate(_KINDS.items()):
         for variant in range(count):
             rng = np.random.default_rng((3, family_number, variant))
-            corner, opens, decay, q, attack, sustain, release = (float(np.exp(rng.uniform(*np.log(np.add(r, 1e-4))))) for r in ranges)
+            corner, opens, decay, q, attack, sustain, release = (
+                float(np.exp(rng.uniform(*np.log(np.add(r, 1e-4))))) for r in ranges
+            )
             parameters = {
                 "wave": ("saw", "square", "pulse")[int(rng.choice([0, 0, 1, 2]))],
                 "second_cents": float(rng.choice([0, 4, 9])) if kind != "acid" else 0.0,

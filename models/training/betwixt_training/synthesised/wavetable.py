@@ -24,8 +24,10 @@ def instruments() -> list[Synthesised]:
             "voices": int(rng.choice([5, 7])) if kind == "supersaw" else int(rng.choice([1, 1, 3, 3])),
             "detune_cents": float(rng.uniform(7, 22) if kind == "supersaw" else rng.uniform(2, 11)),
             "width": (float(rng.uniform(0.2, 0.5)), float(rng.uniform(0.03, 0.18)), float(rng.uniform(0.3, 3.5))),
-            "envelope": (float(rng.uniform(0.08, 0.5) if slow else rng.uniform(0.003, 0.03)), float(rng.uniform(0.4, 3)),
-                         float(rng.choice([0.25, 0.7, 1.0])), float(rng.uniform(0.4, 2.5) if slow else rng.uniform(0.05, 0.4))),
+            "envelope": (float(rng.uniform(0.08, 0.5) if slow else rng.uniform(0.003, 0.03)),
+                         float(rng.uniform(0.4, 3)),
+                         float(rng.choice([0.25, 0.7, 1.0])),
+                         float(rng.uniform(0.4, 2.5) if slow else rng.uniform(0.05, 0.4))),
             "corner_harmonic": float(rng.uniform(6, 60)),
             "vibrato_cents": float(rng.choice([0, 0, 8])),
         }  # fmt: skip

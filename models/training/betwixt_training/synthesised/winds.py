@@ -2,12 +2,25 @@
 
 import numpy as np
 
-from .sound import FRAMES, NOISE_HZ, SECONDS, Synthesised, band, cycles, envelope, harmonic_sound, harmonics, low_pass, noise
+from .sound import (
+    FRAMES,
+    NOISE_HZ,
+    SECONDS,
+    Synthesised,
+    band,
+    cycles,
+    envelope,
+    harmonic_sound,
+    harmonics,
+    low_pass,
+    noise,
+)
 from .sound import samples, vibrato, wander
 
 FAMILY = "winds"
-# Name: lowest, highest, slope of the spectrum, weight of even harmonics, dB an octave that full level adds, corner as a multiple of the pitch,
-# attack_s, release_s, breath, vibrato cents, Hz, onset_s, scoop cents, formants in Hz, roughness, players.
+# Name: lowest, highest, slope of the spectrum, weight of even harmonics, dB an octave that full level adds, corner as a
+# multiple of the pitch, attack_s, release_s, breath, vibrato cents, Hz, onset_s, scoop cents, formants in Hz,
+# roughness, players.
 _SOUNDS = {
     "flute": (60, 96, 1.9, 0.9, 4, 6, 0.06, 0.12, 0.035, 14, 5.2, 0.5, -25, (800,), 0.05, 1),
     "alto flute": (53, 84, 2.1, 0.8, 4, 5, 0.08, 0.15, 0.06, 10, 4.8, 0.6, -30, (600,), 0.05, 1),
@@ -34,8 +47,8 @@ _SOUNDS = {
     "bare fiddle": (55, 91, 0.6, 1.0, 5, 16, 0.03, 0.15, 0.03, 4, 5.5, 0.9, -15, (300, 500, 1300, 3000), 0.12, 1),
     "string section": (36, 91, 1.0, 1.0, 4, 10, 0.16, 0.5, 0.012, 14, 5.4, 0.4, 0, (300, 500, 1200), 0.05, 5),
 }  # fmt: skip
-_KEYS = ("slope", "even", "brighter_db", "corner", "attack_s", "release_s", "breath", "vibrato_cents", "vibrato_hz", "onset_s",
-         "scoop_cents", "formants_hz", "rough", "players")  # fmt: skip
+_KEYS = ("slope", "even", "brighter_db", "corner", "attack_s", "release_s", "breath", "vibrato_cents", "vibrato_hz",
+         "onset_s", "scoop_cents", "formants_hz", "rough", "players")  # fmt: skip
 
 
 def instruments() -> list[Synthesised]:
@@ -62,18 +75,20 @@ def render(parameters, hz: float, velocity: float, rng: np.random.Generator) -> 
     pressure = np.clip(level, 0, 1.2) * (0.35 + 0.65 * velocity)
     bright = 10 ** (p["brighter_db"] * (pressure[:, None] - 0.7) * np.log2(k) / 20)
     flutter = 1.0
-    if p["rough"] > 0.04:  # harmonics that flicker, each on its own; a growl is the singer's own pitch, about 30 Hz away
+    if p["rough"] > 0.04:  # harmonics that flicker, in six ways
         some = np.stack([wander(rng, 9) for _ in range(6)], 1)
         flutter = np.exp(np.clip(p["rough"] * 1.2, 0, 0.6) * some[:, own.integers(0, 6, 640)[: len(k)]])
     gains = spectrum * bright * flutter * level[:, None]
     phases = []
     for player in range(p["players"]):
         apart = 0.0 if p["players"] == 1 else (player - (p["players"] - 1) / 2) * 6 + rng.uniform(-2, 2)
-        waver = vibrato(rng, p["vibrato_cents"], p["vibrato_hz"] * rng.uniform(0.94, 1.06), p["onset_s"] * rng.uniform(0.8, 1.3))
+        waver = vibrato(
+            rng, p["vibrato_cents"], p["vibrato_hz"] * rng.uniform(0.94, 1.06), p["onset_s"] * rng.uniform(0.8, 1.3)
+        )
         scoop = p["scoop_cents"] * np.exp(-FRAMES / (0.6 * attack))
         phases.append(cycles(hz, apart + waver + scoop + 1.5 * wander(rng, 5), rng.random()))
     out = harmonic_sound(phases, gains, own.uniform(-1.2, 1.2, 640)[: len(k)])
-    if p["rough"] > 0.3:
+    if p["rough"] > 0.3:  # a growl: the player sings along, about 30 Hz away
         out = out * (1 + 0.5 * p["rough"] * np.sin(2 * np.pi * 31 * SECONDS).astype(np.float32))
     out = out / np.abs(out).max()
     # Breath is noise around the resonance of the tube, and more of it while the note has not spoken yet.
@@ -81,6 +96,11 @@ def render(parameters, hz: float, velocity: float, rng: np.random.Generator) -> 
     if p["breath"] > 0.1:
         shape = shape + 2 * band(NOISE_HZ, hz, 25)
     air = noise(rng, shape)
-    air_level = p["breath"] * (1.3 - 0.5 * velocity) * (0.3 + 0.7 * np.clip(level, 0, 1)) * envelope(0.5 * attack, 0.2, 0.8, 1.5 * p["release_s"])
+    air_level = (
+        p["breath"]
+        * (1.3 - 0.5 * velocity)
+        * (0.3 + 0.7 * np.clip(level, 0, 1))
+        * envelope(0.5 * attack, 0.2, 0.8, 1.5 * p["release_s"])
+    )
     air_level = air_level + 1.5 * p["breath"] * velocity * np.exp(-FRAMES / 0.03) * np.clip(FRAMES / 0.008, 0, 1)
     return out + air * samples(air_level) / air.std()
