@@ -23,6 +23,7 @@ from .columns import (
     HOP_SAMPLES,
     NOISE,
     NOISE_BAND_MEANS,
+    NOISE_BANDS,
     NOISE_CENTRES_HZ,
     NOISE_FLOOR_DB,
     NOISE_WINDOW_SAMPLES,
@@ -41,6 +42,8 @@ SHORTEST_WINDOW_SECONDS = 0.021
 # A partial whose frequency's standard deviation exceeds half a bin is noise; under 0.15 bins it is wholly tonal.
 NOISY_BINS, TONAL_BINS = 0.5, 0.15
 LARGEST_TRACKED_DETUNE = 0.06
+ONSET_FRAMES = 4
+ONSET_REACH_SAMPLES = 200
 
 
 @dataclass
@@ -154,6 +157,9 @@ def analyse(audio: np.ndarray, pitch: float) -> np.ndarray:
     wander_bins *= window_samples / SAMPLE_RATE
     tonal = amplitude * np.clip((NOISY_BINS - wander_bins) / (NOISY_BINS - TONAL_BINS), 0, 1)
     noise_db = _residual_bands(audio, frames, tonal, frequency, phase)
+    onset = _onset_gain(audio, tonal, noise_db, nominal_hz)
+    tonal[: len(onset)] *= onset[:, None]
+    noise_db[: len(onset)] += 20 * np.log10(onset[:, None])
 
     columns = np.zeros((frames, FRAME_WIDTH), np.float32)
     level = np.full((frames, AMPLITUDE_COUNT), AMPLITUDE_FLOOR_DB)
@@ -195,6 +201,19 @@ def _copy_attack(audio, first_full, nominal_hz, f0_hz, amplitude, frequency, pha
     f0_hz[:first_full] = f0_hz[first_full]
     back = (first_full - np.arange(first_full))[:, None] * HOP_SAMPLES
     phase[:first_full] = phase[first_full] - 2 * np.pi * frequency[first_full] / SAMPLE_RATE * back
+
+
+def _onset_gain(audio, tonal, noise_db, nominal_hz) -> np.ndarray:
+    """How much softer the first frames are at their centre than their windows, which look ahead, make them: gain, at most
+    1, `[ONSET_FRAMES]`. Without it each note would begin with a jump to what its first 10 ms hold on average."""
+    reach = int(max(ONSET_REACH_SAMPLES, SAMPLE_RATE / nominal_hz / 2))
+    centre = np.arange(min(ONSET_FRAMES, len(tonal))) * HOP_SAMPLES
+    running = np.concatenate([[0], np.cumsum(audio.astype(np.float64) ** 2)])
+    start, end = np.maximum(centre - reach, 0), np.minimum(centre + reach, len(audio))
+    there = (running[end] - running[start]) / (end - start)
+    noise = (10 ** (noise_db[: len(centre)] / 10) * NOISE_BANDS.sum(1) / 3).sum(1)
+    ours = (tonal[: len(centre)] ** 2).sum(1) / 2 + noise
+    return np.sqrt(np.clip((there + 1e-12) / (ours + 1e-12), 1e-6, 1))
 
 
 def _wander(deviation_hz: np.ndarray, amplitude: np.ndarray, spread: int) -> np.ndarray:

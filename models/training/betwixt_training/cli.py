@@ -9,7 +9,7 @@ from .soundfont import DEFAULT_FOLDER, FONTS, Missing
 
 PACKAGE = Path(__file__).resolve().parent
 DEFAULT_WORK = PACKAGE.parent / "work"
-DEFAULT_STEPS = 8000
+DEFAULT_STEPS = 11000
 DEFAULT_MODEL = PACKAGE.parent.parent / "spectral"
 # Recordings whose decoding is kept as reference vectors, and the pitches they are decoded at.
 REFERENCE_PITCHES = {"Upright Bass": 36.0, "Flute": 72.5}
@@ -45,11 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     data = command("data", _data, "Render and analyse the notes to train on; finished shards are skipped.")
     soundfonts(data)
     data.add_argument("--processes", type=int, default=os.cpu_count(), help="worker processes [%(default)s]")
+    data.add_argument("--quick", action="store_true", help="every sixth instrument only")
 
     train = command("train", _train, "Train encoder and decoder; goes on from the last checkpoint.")
     train.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="steps of the whole run [%(default)s]")
     train.add_argument("--processes", type=int, default=2, help="processes of one thread each [%(default)s]")
-    train.add_argument("--batch", type=int, default=16, help="crops a step and process [%(default)s]")
+    train.add_argument("--batch", type=int, default=32, help="crops a step and process [%(default)s]")
     train.add_argument("--seed", type=int, default=0, help="[%(default)s]")
     train.add_argument("--float32", action="store_true", help="do not use bfloat16")
 
@@ -73,14 +74,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _data(options) -> None:
-    from .dataset import SoundfontRenderer, make_dataset
+    from .dataset import NoteRenderer, make_dataset
     from .notes import note_list
     from .soundfont import font_path, presets
 
     paths = {font: font_path(font, options.soundfonts) for font in FONTS}
-    notes = note_list({font: presets(path) for font, path in paths.items()})
+    notes = note_list({font: presets(path) for font, path in paths.items()}, options.quick)
     print(f"{len(notes)} notes")
-    made = make_dataset(options.work / "data", notes, SoundfontRenderer(paths), options.processes, log=_log)
+    made = make_dataset(options.work / "data", notes, NoteRenderer(paths), options.processes, log=_log)
     print(f"{made} shards made, the rest were there")
 
 
@@ -93,9 +94,9 @@ def _train(options) -> None:
 
 def _export(options) -> None:
     from .dataset import Refused
-    from .export import export_model
+    from .export import export_model, typical_runs
     from .instrument import Instrument
-    from .parity import ALLOWED, against_torch, batching, state_passing
+    from .parity import ALLOWED, ALLOWED_LOSS, against_torch, batching, quantisation_loss, state_passing
     from .recordings import RECORDINGS, render
     from .reference import EMBEDDING_FRAMES, write_reference
     from .train import Checkpoint, checkpoint_path
@@ -106,20 +107,26 @@ def _export(options) -> None:
         f"python -m betwixt_training: {found.step} of {found.plan.steps} steps, seed {found.plan.seed}, "
         "on notes of the MIT-licensed soundfonts FluidR3 GM and MuseScore General"
     )
-    export_model(encoder, decoder, options.out, source)
+    model = Instrument(encoder, decoder)
+    embeddings = {r: model.encode(render(r, options.soundfonts), r.pitch) for r in RECORDINGS}
+    recorded = [(embedding, float(recording.pitch)) for recording, embedding in embeddings.items()]
+    typical = typical_runs(recorded)
+    export_model(encoder, decoder, options.out, source, typical)
     differences = against_torch(options.out, encoder, decoder)
     print("ONNX Runtime against PyTorch:", differences)
     print("runs against whole:", state_passing(options.out), "batch against alone:", batching(options.out))
+    lost = quantisation_loss(options.out, decoder, typical_runs(recorded, seed=1))
+    print("lost to 8 bits:", lost)
     if any(differences[name] > ALLOWED[name] for name in ALLOWED):
         raise Refused(f"the graphs in {options.out} differ from the networks by more than {ALLOWED}")
-    model = Instrument(encoder, decoder)
-    embeddings = {}
-    for recording in RECORDINGS:
-        if recording.name in REFERENCE_PITCHES:
-            audio = render(recording, options.soundfonts)
-            embedding = model.encode(audio, recording.pitch)[: EMBEDDING_FRAMES + 1]
-            embeddings[recording.file.removesuffix(".wav")] = (REFERENCE_PITCHES[recording.name], embedding)
-    write_reference(options.out, embeddings, options.out / "reference")
+    if any(lost[name] > ALLOWED_LOSS[name] for name in ALLOWED_LOSS):
+        raise Refused(f"the 8-bit decoder in {options.out} differs from the network by more than {ALLOWED_LOSS}")
+    listed = {
+        recording.file.removesuffix(".wav"): (REFERENCE_PITCHES[recording.name], embedding[: EMBEDDING_FRAMES + 1])
+        for recording, embedding in embeddings.items()
+        if recording.name in REFERENCE_PITCHES
+    }
+    write_reference(options.out, listed, options.out / "reference")
     sizes = {path.name: path.stat().st_size for path in sorted(options.out.glob("*.onnx"))}
     print(f"{options.out}: {sizes}")
 

@@ -1,9 +1,9 @@
 """The data on disk: shards of notes, each made once, by any number of processes, in any order.
 
 A shard is a folder with `columns.npy` (f16 `[n, 375, 257]`, what the decoder is to make), `heard.npy` (f16
-`[n, 2, 375, FRONT_WIDTH]`, what the encoder's network is fed: the note as it is, and disturbed), `told.npy` (f32 `[n, 2]`, the
-pitch that the encoder is told) and `usable.npy` (bool `[n]`). It is made under another name and renamed when complete,
-so that an interrupted run leaves only whole shards, and the next one skips them.
+`[n, 2, 375, FRONT_WIDTH]`, what the encoder's network is fed: the note as it is, and as a recording of it might come),
+`told.npy` (f32 `[n, 2]`, the pitch that the encoder is told) and `usable.npy` (bool `[n]`). It is made under another name and
+renamed when complete, so that an interrupted run leaves only whole shards, and the next one skips them.
 """
 
 import json
@@ -13,33 +13,36 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.signal import resample_poly
 
+from . import synthesised
 from .analysis import analyse
 from .columns import AMPLITUDE, CENTS, FRAME_WIDTH, HOP_SAMPLES, SLOT_COUNT
+from .dirt import heavy, mild
 from .front import FRONT_WIDTH, Front
 from .level import encoder_gain
-from .notes import Note
+from .notes import DRUMS, SYNTHESISED, Note
 from .soundfont import NOTE_SAMPLES, Soundfont
 
 FRAMES = NOTE_SAMPLES // HOP_SAMPLES  # 375
 NOTES_PER_SHARD = 64
+DRUM_PITCH = 60  # at which a drum sounds as it is
 VARIANTS = 2
-LARGEST_MISTUNING = 0.3  # semitones, in the pitch the encoder is told
-LATEST_START_SAMPLES = 500
-NOISE_FLOOR_DB = (-105.0, -65.0)
-LOUDER_DB = 1.0
+LARGEST_MISTUNING = 0.5  # semitones, in the pitch the encoder is told
+HEAVY_SHARE = 0.5  # of the disturbed variants; the others are disturbed mildly
 
 # A function that renders a note (f32 mono at 48 kHz); made anew for each shard, so that a shard is the same whatever ran before.
 Renderer = Callable[[Note], np.ndarray]
 
 
 @dataclass(frozen=True)
-class SoundfontRenderer:
-    """Opens renderers for the notes of soundfonts; picklable, for the worker processes."""
+class NoteRenderer:
+    """Opens renderers for notes of all kinds; picklable, for the worker processes."""
 
     paths: dict[str, Path]
 
@@ -47,12 +50,29 @@ class SoundfontRenderer:
         """A renderer that loads each font when the first note asks for it."""
         fonts: dict[str, Soundfont] = {}
 
+        def font(name: str) -> Soundfont:
+            if name not in fonts:
+                fonts[name] = Soundfont(self.paths[name])
+            return fonts[name]
+
         def render(note: Note) -> np.ndarray:
-            if note.font not in fonts:
-                fonts[note.font] = Soundfont(self.paths[note.font])
-            return fonts[note.font].note(note.program, note.pitch, note.velocity)
+            if note.font == SYNTHESISED:
+                return synthesised.render(note.program, note.pitch, note.velocity)
+            if note.font.startswith(DRUMS):
+                drum = font(note.font.removeprefix(DRUMS)).drum(note.program, note.velocity)
+                return transposed(drum, note.pitch - DRUM_PITCH)
+            return font(note.font).note(note.program, note.pitch, note.velocity)
 
         return render
+
+
+def transposed(audio: np.ndarray, semitones: int) -> np.ndarray:
+    """`audio` played faster or slower, as unpitched sounds are transposed; band-limited, as long as before."""
+    if semitones == 0:
+        return audio
+    ratio = Fraction(2 ** (semitones / 12)).limit_denominator(64)
+    moved = resample_poly(audio, ratio.denominator, ratio.numerator).astype(np.float32)
+    return np.pad(moved, (0, max(0, len(audio) - len(moved))))[: len(audio)]
 
 
 class Refused(Exception):
@@ -110,7 +130,7 @@ def _make_shard(job) -> int:
             x = audio
             if variant > 0:
                 told[i, variant] += rng.uniform(-LARGEST_MISTUNING, LARGEST_MISTUNING)
-                x = disturbed(audio, rng)
+                x = heavy(audio, rng) if rng.random() < HEAVY_SHARE else mild(audio, rng)
             with torch.no_grad():
                 pitch = torch.from_numpy(told[i, variant : variant + 1])
                 heard[i, variant] = front(torch.from_numpy(x)[None], pitch)[0].numpy()
@@ -134,16 +154,6 @@ def in_tune(columns: np.ndarray) -> np.ndarray:
     tuned = columns.copy()
     tuned[:, CENTS] -= middle
     return tuned
-
-
-def disturbed(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The note as a recording of it might come: late by up to 500 samples, 1 dB louder or softer, with a noise floor."""
-    late = int(rng.integers(0, LATEST_START_SAMPLES + 1))
-    gain = 10 ** (rng.uniform(-LOUDER_DB, LOUDER_DB) / 20)
-    floor = 10 ** (rng.uniform(*NOISE_FLOOR_DB) / 20)
-    out = rng.standard_normal(len(audio), np.float32) * np.float32(floor)
-    out[late:] += audio[: len(audio) - late] * np.float32(gain)
-    return out
 
 
 class Dataset:

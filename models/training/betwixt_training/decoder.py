@@ -7,10 +7,21 @@ from torch.nn import functional
 
 from .blocks import PITCH_CODE_WIDTH, CausalBlock, pitch_code
 from .columns import AMPLITUDE_COUNT, BAND_COUNT, FRAME_WIDTH, SLOT_COUNT, SLOTS
+from .loudness import (
+    BAND_WEIGHTS_DB,
+    COLUMN_WEIGHTS_DB,
+    LOUDNESS_MIDDLE_DB,
+    LOUDNESS_REACH_DB,
+    PER_DB,
+    PITCH_COUNT,
+)
 
 DIMS = 16
+# What two dimensions mean, so that level and vibrato survive, and blends of them are what a producer expects; the rest is learnt.
+LOUDNESS_DIM, CENTS_DIM = 0, 1
 FRAMES_PER_EMBEDDING = 3  # 3 * 512 samples = 32 ms
 DELAYS = (1, 2, 4, 8)
+SPECTRUM_COUNT = AMPLITUDE_COUNT + BAND_COUNT
 
 
 def at_decoder_frames(embedding: Tensor) -> Tensor:
@@ -22,20 +33,27 @@ def at_decoder_frames(embedding: Tensor) -> Tensor:
 
 
 class Decoder(nn.Module):
-    """About 1 M parameters, all in per-frame matrix products."""
+    """All in per-frame matrix products. The network makes a spectrum's shape; its loudness is the embedding's, and the
+    network's correction, so that no blend of two sounds is louder or softer than what lies between them."""
 
-    def __init__(self, width: int = 192, hidden: int = 384):
+    def __init__(self, width: int, hidden: int):
         super().__init__()
         self.width = width
         self.first = nn.Linear(DIMS + PITCH_CODE_WIDTH, width)
         self.second = nn.Linear(width, width)
         self.blocks = nn.ModuleList([CausalBlock(width, hidden, d) for d in DELAYS])
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, FRAME_WIDTH)
+        self.head = nn.Linear(width, FRAME_WIDTH + 1)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
-        slope = torch.tensor(0.02 * np.minimum(SLOTS / 8, 1), dtype=torch.float32)
-        self.register_buffer("near_slope", slope, persistent=False)
+        with torch.no_grad():
+            self.head.bias[AMPLITUDE_COUNT:SPECTRUM_COUNT] = -0.5  # noise begins 20 dB under the partials
+        # Written so that the graph has few nodes: softshrink is a line less a clamped line.
+        slope = torch.tensor(0.04 * np.minimum(SLOTS / 8, 1) + 0.8, dtype=torch.float32)
+        self.register_buffer("slope", slope, persistent=False)
+        bands = torch.from_numpy(BAND_WEIGHTS_DB)[None].expand(PITCH_COUNT, -1)
+        weights = torch.cat([torch.from_numpy(COLUMN_WEIGHTS_DB), bands], 1) * PER_DB
+        self.register_buffer("weights", weights, persistent=False)
 
     def start(self, batch: int) -> list[Tensor]:
         """The state at the start of a note: zeros `[batch, delay, width]`, one a block."""
@@ -51,14 +69,20 @@ class Decoder(nn.Module):
             x, past = block(x, past)
             following.append(past)
         y = self.head(self.norm(x)).float()
-        amplitude, deviation, cents, noise = y.split([AMPLITUDE_COUNT, SLOT_COUNT, 1, BAND_COUNT], -1)
+        spectrum, deviation, cents, correction = y.split([SPECTRUM_COUNT, SLOT_COUNT, 1, 1], -1)
+        measured = embedding[..., :2].float().clamp(-1, 1)  # a blend pushed past the edge is not to deafen
+        loudness_db = measured[..., :1] * LOUDNESS_REACH_DB + (LOUDNESS_MIDDLE_DB + 10 * correction)
+        # The softmax makes the weighted powers of a frame's columns add up to 1; row by row, whatever the batch.
+        weights = self.weights[pitch.round().clamp(0, PITCH_COUNT - 1).long()]
+        shape = torch.log_softmax(spectrum * (40 * PER_DB) + weights, -1) - weights
+        amplitude, noise = (shape * (1 / PER_DB) + loudness_db).split([AMPLITUDE_COUNT, BAND_COUNT], -1)
         # A nearly dead zone, the deader the lower the slot, keeps harmonic sounds harmonic and in tune; inharmonic ones
         # reach out of it.
-        deviation = self.near_slope * deviation + 0.4 * functional.softshrink(deviation, 0.25)
+        deviation = self.slope * deviation - 0.8 * deviation.clamp(-0.25, 0.25)
         return (
-            amplitude * 40 - 70,
-            0.5 * torch.tanh(2 * deviation),
-            50 * torch.tanh(cents[..., 0]),
-            noise * 40 - 90,
+            amplitude,
+            0.5 * torch.tanh(deviation),
+            100 * measured[..., 1] + 50 * torch.tanh(cents[..., 0]),
+            noise,
             *following,
         )

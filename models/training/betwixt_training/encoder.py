@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .blocks import PITCH_CODE_WIDTH, CentredBlock, pitch_code
-from .decoder import DIMS, FRAMES_PER_EMBEDDING
-from .front import FRONT_WIDTH, Front
+from .decoder import CENTS_DIM, DIMS, FRAMES_PER_EMBEDDING, LOUDNESS_DIM
+from .front import CENTS_COLUMN, FRONT_WIDTH, LOUDNESS_COLUMN, Front
 
 REACHES = (1, 2, 4)
 AGE_WIDTH = 3
@@ -18,7 +18,9 @@ def age_code(frame: Tensor) -> Tensor:
 
 
 class EncoderNet(nn.Module):
-    """What the front hears -> embedding. About 1 M parameters."""
+    """What the front hears -> embedding. About 1 M parameters.
+
+    Two dimensions carry what the front measures, loudness and cents, corrected by the network; the rest is the network's."""
 
     def __init__(self, width: int = 208, hidden: int = 336):
         super().__init__()
@@ -37,7 +39,11 @@ class EncoderNet(nn.Module):
         x = self.down(x.reshape(batch, -1, FRAMES_PER_EMBEDDING * self.width))
         for block in self.blocks:
             x = block(x)
-        return torch.tanh(self.head(self.norm(x)))
+        found = torch.tanh(self.head(self.norm(x)))
+        measured = heard[:, 1::FRAMES_PER_EMBEDDING]
+        loudness = measured[..., LOUDNESS_COLUMN, None] + found[..., LOUDNESS_DIM, None]
+        cents = measured[..., CENTS_COLUMN, None] + found[..., CENTS_DIM, None]
+        return torch.cat([loudness.clamp(-1, 1), cents.clamp(-1, 1), found[..., CENTS_DIM + 1 :]], -1)
 
 
 class Encoder(nn.Module):

@@ -9,6 +9,7 @@ SCALES = (256, 1024, 4096)
 RANGE_DB = 70.0
 ACTIVE_DB = 60.0
 MEL_COUNT = 128
+MEL_WINDOW_SAMPLES = 2048
 PITCH_WINDOW_SAMPLES = 8192
 PITCH_HOP_SAMPLES = 1024
 PITCH_PADDING = 4
@@ -42,18 +43,18 @@ def spectral_distance(reference: np.ndarray, other: np.ndarray) -> float:
 def _mel_filters() -> np.ndarray:
     to_mel = lambda f: 2595 * np.log10(1 + f / 700)
     edges = 700 * (10 ** (np.linspace(to_mel(20.0), to_mel(24_000.0), MEL_COUNT + 2) / 2595) - 1)
-    bins = np.fft.rfftfreq(2048, 1 / SAMPLE_RATE)
+    bins = np.fft.rfftfreq(MEL_WINDOW_SAMPLES, 1 / SAMPLE_RATE)
     rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     return (np.maximum(0, np.minimum(rise, fall)) * (2 / (edges[2:] - edges[:-2]))[:, None] * 23.4).astype(np.float32)
 
 
-_MEL = _mel_filters()
+MEL_FILTERS = _mel_filters()
 
 
 def mel_db(audio: np.ndarray) -> np.ndarray:
     """128-band mel spectrogram, dB `[frames, 128]`, window 2048, hop 512."""
-    return _db(magnitudes(audio, 2048, 512) @ _MEL.T, 1e-9)
+    return _db(magnitudes(audio, MEL_WINDOW_SAMPLES, 512) @ MEL_FILTERS.T, 1e-9)
 
 
 def mel_distance(reference: np.ndarray, other: np.ndarray) -> float:

@@ -4,21 +4,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .soundfont import Preset
+from .soundfont import DRUM_KEYS, Preset
+from .synthesised import INSTRUMENTS
 
 # All of General MIDI but the sound effects and the unpitched drums.
 PROGRAMS = (*range(113), 114, 116, 117)
+SYNTHESISED, DRUMS = "synthesised", "drums:"
 LOWEST_PITCH, HIGHEST_PITCH = 24, 96
-PITCH_STEP = 5
-VELOCITIES = {"fluid": (50, 110), "musescore": (70, 110)}
-HELD_OUT_VELOCITY = 90
-TRAIN, HELD_PITCH, HELD_INSTRUMENT = "train", "held_pitch", "held_instrument"
+PITCH_STEP, SYNTHESISED_STEP = 6, 7
+VELOCITIES = (40, 80, 116)
+SYNTHESISED_VELOCITIES = (50, 110)
+DRUM_VELOCITY, DRUM_PITCHES = 105, (48, 60, 72)
+HELD_OUT_VELOCITY = 98
+TRAIN, HELD_PITCH, HELD_VELOCITY, HELD_INSTRUMENT = "train", "held_pitch", "held_velocity", "held_instrument"
+HELD_OUT = (HELD_PITCH, HELD_VELOCITY, HELD_INSTRUMENT)
 
 
 @dataclass(frozen=True)
 class Note:
-    """One note to render, and its split: `train`, `held_pitch` (between the training pitches of a known instrument) or
-    `held_instrument`."""
+    """One note to render, and its split: `train`, `held_pitch` (between the training pitches of a known instrument),
+    `held_velocity` (at one of them, as loud as none of them) or `held_instrument`.
+
+    `font` is a soundfont, `synthesised` (then `program` is an index into its instruments), or `drums:` and a soundfont (then
+    `program` is the key of the drum, which `pitch` transposes as resampling does: 60 is the drum itself)."""
 
     font: str
     program: int
@@ -33,18 +41,28 @@ class Note:
 
 
 def is_held_out(program: int) -> bool:
-    """Every tenth program is kept from training, in all fonts, for they share samples."""
+    """Every tenth program, drum and synthesised instrument is kept from training, in all fonts, for they share samples."""
     return program % 10 == 8
 
 
-def note_list(presets: dict[str, dict[int, Preset]]) -> list[Note]:
-    """`presets` of each font -> the notes. A pure function: the draws are seeded by font and program."""
+def note_list(presets: dict[str, dict[int, Preset]], quick: bool = False) -> list[Note]:
+    """`presets` of each font -> the notes; `quick` takes every sixth instrument. A pure function: the draws are seeded by
+    font and program."""
     notes = []
+    every = 6 if quick else 1
     for place, (font, of_font) in enumerate(sorted(presets.items())):
-        for program in PROGRAMS:
+        for program in PROGRAMS[::every]:
             if program in of_font:
                 rng = np.random.default_rng((1, place, program))
-                notes += _of_program(font, program, _pitch_range(of_font[program]), rng)
+                bounds = _pitch_range(of_font[program])
+                notes += _of_instrument(font, program, bounds, PITCH_STEP, VELOCITIES, rng)
+        for key in DRUM_KEYS[::every]:
+            split = HELD_INSTRUMENT if is_held_out(key) else TRAIN
+            notes += [Note(DRUMS + font, key, pitch, DRUM_VELOCITY, split) for pitch in DRUM_PITCHES]
+    for index, instrument in list(enumerate(INSTRUMENTS))[::every]:
+        rng = np.random.default_rng((1, 100, index))
+        bounds = max(LOWEST_PITCH, instrument.lowest), min(HIGHEST_PITCH, instrument.highest)
+        notes += _of_instrument(SYNTHESISED, index, bounds, SYNTHESISED_STEP, SYNTHESISED_VELOCITIES, rng)
     return notes
 
 
@@ -59,13 +77,12 @@ def _pitch_range(preset: Preset) -> tuple[int, int]:
     return low, high
 
 
-def _of_program(font: str, program: int, bounds: tuple[int, int], rng) -> list[Note]:
+def _of_instrument(font: str, program: int, bounds: tuple[int, int], step: int, velocities, rng) -> list[Note]:
     held = is_held_out(program)
-    grid = list(range(bounds[0] + int(rng.integers(0, PITCH_STEP)), bounds[1] + 1, PITCH_STEP))
-    split = HELD_INSTRUMENT if held else TRAIN
-    notes = [Note(font, program, p, v, split) for p in grid for v in VELOCITIES[font]]
-    between = [p + 2 for p in grid[:-1]]
-    split = HELD_INSTRUMENT if held else HELD_PITCH
-    for pitch in rng.choice(between, min(2, len(between)), replace=False):
-        notes.append(Note(font, program, int(pitch), HELD_OUT_VELOCITY, split))
+    grid = list(range(bounds[0] + int(rng.integers(0, step)), bounds[1] + 1, step))
+    notes = [Note(font, program, p, v, HELD_INSTRUMENT if held else TRAIN) for p in grid for v in velocities]
+    for pitch in rng.choice([p + 2 for p in grid[:-1]] or grid, 1):
+        notes.append(Note(font, program, int(pitch), HELD_OUT_VELOCITY, HELD_INSTRUMENT if held else HELD_PITCH))
+    if not held:
+        notes.append(Note(font, program, int(rng.choice(grid)), HELD_OUT_VELOCITY, HELD_VELOCITY))
     return notes

@@ -1,8 +1,9 @@
 """Training of encoder and decoder together, from nothing: processes of one thread each that average their gradients.
 
 Half of the items encode one note and are to decode another pitch of the same instrument, so that the embedding becomes
-free of pitch. All draws of a step depend on seed, process and step alone, so a run that was killed goes on from its last
-checkpoint as if nothing had happened.
+free of pitch; and a share of the embeddings is blended with another's, to be decoded to what lies between the two notes
+(mixup, Zhang et al. 2018), so that the way between two sounds is even. All draws of a step depend on seed, process and step
+alone, so a run that was killed goes on from its last checkpoint as if nothing had happened.
 """
 
 import csv
@@ -19,19 +20,19 @@ import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 from torch import Tensor
 
+from .batches import Batch, Batches
 from .dataset import FRAMES, Dataset, Refused
-from .decoder import FRAMES_PER_EMBEDDING, Decoder, at_decoder_frames
+from .decoder import CENTS_DIM, DIMS, LOUDNESS_DIM, Decoder, at_decoder_frames
 from .encoder import EncoderNet
 from .losses import PARTS, column_loss
-from .notes import HELD_INSTRUMENT, HELD_PITCH, TRAIN
+from .mixing import mixed_columns
+from .notes import HELD_INSTRUMENT, HELD_PITCH
+from .optimiser import Optimiser
 
-CROP_FRAMES = 96
-WARM_UP_FRAMES = 15  # not scored when a crop begins inside a note: the decoder's past is missing
-ATTACK_FRAMES, ATTACK_WEIGHT = 12, 2.5
-LARGEST_TRANSPOSITION = 15
-EMBEDDING_NOISE = 0.05  # so that near embeddings mean near sounds
-PEAK_RATE, LAST_RATE, WARM_UP_STEPS = 1.5e-3, 1e-5, 100
-FALLING_SHARE = 0.35  # of the run, at its end
+EMBEDDING_NOISE, MEASURED_NOISE = 0.03, 0.01  # so that near embeddings mean near sounds
+REST_WEIGHT = 0.03
+PEAK_RATE, LAST_RATE, WARM_UP_STEPS = 2e-3, 1e-5, 200
+FALLING_SHARE = 0.4  # of the run, at its end
 VALIDATION_STRIDE = 8
 
 
@@ -41,14 +42,14 @@ class Plan:
     long as the learning rate falls in neither yet."""
 
     steps: int
-    batch: int = 16  # crops a step and process
+    batch: int = 32  # crops a step and process
     processes: int = 2
     seed: int = 0
     bfloat16: bool = True
     encoder_width: int = 208
     encoder_hidden: int = 336
-    decoder_width: int = 192
-    decoder_hidden: int = 384
+    decoder_width: int = 256
+    decoder_hidden: int = 512
 
     def networks(self) -> tuple[EncoderNet, Decoder]:
         """New networks with this plan's sizes and seed."""
@@ -76,69 +77,38 @@ class Plan:
         return self == begun or (level and replace(self, steps=begun.steps) == begun)
 
 
-@dataclass
-class Batch:
-    """heard `[B, T, FRONT_WIDTH]`, told `[B]`, frame `[B, T]` for the encoder; pitch `[B]`, target `[B, T, 257]`, weight
-    `[B, T]` for the decoder."""
-
-    heard: Tensor
-    told: Tensor
-    frame: Tensor
-    pitch: Tensor
-    target: Tensor
-    weight: Tensor
-
-
-class Batches:
-    """Draws of training crops."""
-
-    def __init__(self, data: Dataset):
-        self._data = data
-        self._pool = data.indices(TRAIN)
-        if not len(self._pool):
-            raise Refused("the data has no usable training notes")
-        siblings: dict[tuple, list[int]] = {}
-        for note in self._pool:
-            siblings.setdefault(data.notes[note].instrument, []).append(note)
-        self._siblings = {key: np.array(members) for key, members in siblings.items()}
-
-    def draw(self, count: int, transposed_share: float, rng: np.random.Generator) -> Batch:
-        """Crops from the start of the note (45 %), round its release (15 %), or anywhere."""
-        data = self._data
-        sources = rng.choice(self._pool, count)
-        variants = rng.integers(0, 2, count)
-        targets = np.array([self._target(s, transposed_share, rng) for s in sources])
-        last = (FRAMES - CROP_FRAMES) // FRAMES_PER_EMBEDDING
-        where = rng.random(count)
-        anywhere, release = rng.integers(0, last + 1, count), rng.integers(last - 15, last + 1, count)
-        first = FRAMES_PER_EMBEDDING * np.where(where < 0.45, 0, np.where(where < 0.6, release, anywhere))
-        weight = np.ones((count, CROP_FRAMES), np.float32)
-        weight[first > 0, :WARM_UP_FRAMES] = 0
-        weight[first == 0, :ATTACK_FRAMES] = ATTACK_WEIGHT
-        heard = [data.heard(s, v, f, CROP_FRAMES) for s, v, f in zip(sources, variants, first)]
-        target = [data.columns(t, f, CROP_FRAMES) for t, f in zip(targets, first)]
-        return Batch(
-            heard=torch.from_numpy(np.stack(heard)).float(),
-            told=torch.from_numpy(data.told[sources, variants]),
-            frame=torch.from_numpy(first[:, None] + np.arange(CROP_FRAMES)).float(),
-            pitch=torch.from_numpy(data.pitch[targets]),
-            target=torch.from_numpy(np.stack(target)).float(),
-            weight=torch.from_numpy(weight),
-        )
-
-    def _target(self, source: int, transposed_share: float, rng: np.random.Generator) -> int:
-        if rng.random() >= transposed_share:
-            return source
-        members = self._siblings[self._data.notes[source].instrument]
-        near = np.abs(self._data.pitch[members] - self._data.pitch[source]) <= LARGEST_TRANSPOSITION
-        return rng.choice(members[near])
-
-
 def decode(decoder: Decoder, embedding: Tensor, pitch: Tensor) -> tuple[Tensor, ...]:
     """A whole note from its start: embedding `[B, J, 16]`, pitch `[B]` -> the columns of 3J frames."""
     frames = at_decoder_frames(embedding)
     held = pitch[:, None].expand(frames.shape[:2])
     return decoder(frames, held, *decoder.start(len(frames)))[:4]
+
+
+def step_loss(
+    encoder: EncoderNet, decoder: Decoder, batch: Batch, rng: np.random.Generator, bfloat16: bool
+) -> tuple[Tensor, Tensor]:
+    """The loss of one batch, and its parts: those of `column_loss`, and how restless the embedding is."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        embedding = encoder(batch.heard, batch.told, batch.frame)
+    rest = (embedding[:, 5:] - embedding[:, 4:-1]).float().abs().mean()  # the attack may move
+    blended, target = batch.blended, batch.target
+    if len(blended.of):
+        share = blended.share[:, None, None]
+        between = torch.lerp(embedding[blended.of], embedding[blended.partner], share)
+        embedding = embedding.index_copy(0, blended.of, between)
+        between = mixed_columns(target[blended.of], blended.target, blended.share, batch.pitch[blended.of])
+        target = target.index_copy(0, blended.of, between)
+    shake = torch.from_numpy(rng.standard_normal(embedding.shape, np.float32)) * _noise()
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        predicted = decode(decoder, embedding + shake, batch.pitch)
+    loss, parts = column_loss(predicted, target, batch.pitch, batch.weight)
+    return loss + REST_WEIGHT * rest, torch.cat([parts, rest.detach()[None]])
+
+
+def _noise() -> Tensor:
+    noise = torch.full((DIMS,), EMBEDDING_NOISE)
+    noise[[LOUDNESS_DIM, CENTS_DIM]] = MEASURED_NOISE
+    return noise
 
 
 def validation_loss(encoder: EncoderNet, decoder: Decoder, data: Dataset, split: str) -> float:
@@ -153,7 +123,7 @@ def validation_loss(encoder: EncoderNet, decoder: Decoder, data: Dataset, split:
             pitch = torch.from_numpy(data.pitch[some])
             frame = torch.arange(FRAMES).float()[None].expand(len(some), -1)
             predicted = decode(decoder, encoder(heard, pitch, frame), pitch)
-            loss, _ = column_loss(predicted, target, torch.ones(len(some), FRAMES))
+            loss, _ = column_loss(predicted, target, pitch, torch.ones(len(some), FRAMES))
             losses += [float(loss)] * len(some)
     return float(np.mean(losses)) if losses else math.nan
 
@@ -224,7 +194,7 @@ def _run(rank: int, work: Path, plan: Plan, every: int, stop_after: int | None, 
     batches = Batches(data)
     encoder, decoder = plan.networks()
     parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=PEAK_RATE, weight_decay=1e-4, betas=(0.9, 0.98), fused=True)
+    optimiser = Optimiser([encoder, decoder], rank, plan.processes)
     step = 0
     if checkpoint_path(work).exists():
         found = Checkpoint.load(checkpoint_path(work))
@@ -234,34 +204,30 @@ def _run(rank: int, work: Path, plan: Plan, every: int, stop_after: int | None, 
         optimiser.load_state_dict(found.optimiser)
     curve = Curve(curve_path(work), step) if rank == 0 else None
     dist.barrier()
-    sums, began, began_step = torch.zeros(1 + len(PARTS)), time.time(), step
+    sums, began, began_step = torch.zeros(2 + len(PARTS)), time.time(), step
     parent = multiprocessing.parent_process() if plan.processes > 1 else None
     while step < (plan.steps if stop_after is None else min(stop_after, plan.steps)):
         if parent is not None and not parent.is_alive():
             return  # whoever starts the next run must not meet this one
-        for group in optimiser.param_groups:
-            group["lr"] = plan.learning_rate(step)
         rng = np.random.default_rng((plan.seed, rank, step))
         batch = batches.draw(plan.batch, plan.transposed_share(step), rng)
-        with torch.autocast("cpu", torch.bfloat16, enabled=plan.bfloat16):
-            embedding = encoder(batch.heard, batch.told, batch.frame)
-            shake = torch.from_numpy(rng.standard_normal(embedding.shape, np.float32))
-            predicted = decode(decoder, embedding + EMBEDDING_NOISE * shake.to(embedding.dtype), batch.pitch)
-        loss, parts = column_loss(predicted, batch.target, batch.weight)
-        optimiser.zero_grad()
+        loss, parts = step_loss(encoder, decoder, batch, rng, plan.bfloat16)
         loss.backward()
         _average_gradients(parameters, plan.processes)
         norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         if torch.isfinite(norm):
-            optimiser.step()
+            optimiser.step(plan.learning_rate(step))
+        else:
+            optimiser.forget()
         sums += torch.cat([loss.detach()[None], parts])
         step += 1
         if step % every == 0 or step == plan.steps:
+            state = optimiser.state_dict()
             if rank == 0:
                 done = step - began_step
                 losses = [validation_loss(encoder, decoder, data, split) for split in (HELD_PITCH, HELD_INSTRUMENT)]
                 log(curve.add(step, (sums / done).tolist(), losses, (time.time() - began) / done))
-                Checkpoint(plan, step, encoder.state_dict(), decoder.state_dict(), optimiser.state_dict()).save(
+                Checkpoint(plan, step, encoder.state_dict(), decoder.state_dict(), state).save(
                     checkpoint_path(work)
                 )
             dist.barrier()
@@ -282,7 +248,7 @@ def _average_gradients(parameters: list[Tensor], processes: int) -> None:
 class Curve:
     """The training curve on disk: one CSV row a checkpoint; on resuming, rows past the checkpoint are dropped."""
 
-    HEAD = ["step", "loss", *PARTS, HELD_PITCH, HELD_INSTRUMENT, "seconds_per_step"]
+    HEAD = ["step", "loss", *PARTS, "rest", HELD_PITCH, HELD_INSTRUMENT, "seconds_per_step"]
 
     def __init__(self, path: Path, step: int):
         self._path = path

@@ -6,11 +6,11 @@ import pytest
 from conftest import TINY_NOTES, TINY_SHARD, ToneSource
 
 from betwixt_training.columns import CENTS, FRAME_WIDTH
-from betwixt_training.dataset import FRAMES, LATEST_START_SAMPLES, Dataset, Refused, disturbed, make_dataset, shard_path
+from betwixt_training.batches import Batches
+from betwixt_training.dataset import FRAMES, LARGEST_MISTUNING, Dataset, Refused, make_dataset, shard_path, transposed
 from betwixt_training.front import FRONT_WIDTH
-from betwixt_training.notes import HELD_INSTRUMENT, HELD_PITCH, TRAIN, note_list
+from betwixt_training.notes import HELD_INSTRUMENT, HELD_PITCH, HELD_VELOCITY, TRAIN, note_list
 from betwixt_training.soundfont import FONTS, Missing, Preset, font_path
-from betwixt_training.train import Batches
 
 QUIET = dict(log=lambda line: None)
 
@@ -59,31 +59,43 @@ def test_the_data_hold_what_their_notes_are(tiny_work):
 def test_batches_pair_pitches_of_one_instrument(tiny_work):
     batches = Batches(Dataset(tiny_work / "data"))
     same = batches.draw(16, 0.0, np.random.default_rng(0))
-    assert (same.told - same.pitch).abs().max() <= 0.3 + 1e-5
+    assert (same.told - same.pitch).abs().max() <= LARGEST_MISTUNING + 1e-5
     mixed = batches.draw(16, 1.0, np.random.default_rng(0))
     assert (mixed.told - mixed.pitch).abs().max() > 5
     assert (same.weight[same.frame[:, 0] > 0, :15] == 0).all()
 
 
-def test_a_disturbed_note_is_late_and_has_a_floor():
-    audio = np.zeros(9_600, np.float32)
-    audio[0] = 1
-    for seed in range(5):
-        found = disturbed(audio, np.random.default_rng(seed))
-        assert np.abs(found).argmax() <= LATEST_START_SAMPLES and 0.85 < np.abs(found).max() < 1.15
-        assert 1e-7 < found[2_000:].std() < 1e-3
+def test_blended_items_have_partners_of_their_own_kind_of_crop(tiny_work):
+    data = Dataset(tiny_work / "data")
+    batch = Batches(data).draw(64, 0.0, np.random.default_rng(0))
+    blended = batch.blended
+    assert 5 < len(blended.of) < 40 and blended.target.shape == (len(blended.of), *batch.target.shape[1:])
+    assert ((batch.frame[blended.of, 0] == 0) == (batch.frame[blended.partner, 0] == 0)).all()
+    assert (blended.of != blended.partner).all() and ((blended.share >= 0) & (blended.share < 1)).all()
+
+
+def test_transposing_moves_the_spectrum_and_keeps_the_length():
+    audio = np.sin(2 * np.pi * 1000 * np.arange(192_000) / 48_000).astype(np.float32)
+    for semitones in (-12, 12):
+        found = transposed(audio, semitones)
+        peak = np.abs(np.fft.rfft(found[:48_000])).argmax()
+        assert len(found) == len(audio) and abs(peak - 1000 * 2 ** (semitones / 12)) <= 1
 
 
 def test_held_out_programs_and_pitches_are_apart_from_training():
     presets = {font: {p: Preset("x", 48, 84) for p in range(128)} for font in ("fluid", "musescore")}
     notes = note_list(presets)
     assert notes == note_list(dict(reversed(presets.items())))
-    split = {s: [n for n in notes if n.split == s] for s in (TRAIN, HELD_PITCH, HELD_INSTRUMENT)}
+    split = {s: [n for n in notes if n.split == s] for s in (TRAIN, HELD_PITCH, HELD_VELOCITY, HELD_INSTRUMENT)}
     assert {n.program % 10 for n in split[HELD_INSTRUMENT]} == {8}
     assert all(n.program % 10 != 8 for n in split[TRAIN] + split[HELD_PITCH])
     taught = {(n.font, n.program, n.pitch) for n in split[TRAIN]}
     assert all((n.font, n.program, n.pitch) not in taught for n in split[HELD_PITCH])
-    assert all(24 <= n.pitch <= 96 for n in notes) and 120 not in {n.program for n in notes}
+    assert all((n.font, n.program, n.pitch) in taught for n in split[HELD_VELOCITY])
+    assert not {n.velocity for n in split[TRAIN]} & {n.velocity for n in split[HELD_PITCH] + split[HELD_VELOCITY]}
+    assert all(24 <= n.pitch <= 96 for n in notes)
+    assert 120 not in {n.program for n in notes if n.font in FONTS}
+    assert len(note_list(presets, quick=True)) < len(notes) / 4
 
 
 def test_a_missing_soundfont_names_its_package(tmp_path):

@@ -4,11 +4,11 @@ import torch
 from conftest import tone
 
 from betwixt_training.analysis import analyse
-from betwixt_training.columns import AMPLITUDE, SLOT_COUNT, SLOTS
-from betwixt_training.front import FRONT_WIDTH, LINE_COUNT, Front
+from betwixt_training.columns import AMPLITUDE, CENTS, NOISE, SLOT_COUNT, SLOTS
+from betwixt_training.front import CENTS_COLUMN, FRONT_WIDTH, LOUDNESS_COLUMN, Front
 from betwixt_training.level import encoder_gain
-
-CENTS = LINE_COUNT + 2 * SLOT_COUNT
+from betwixt_training.losses import loudness_db
+from betwixt_training.loudness import LOUDNESS_MIDDLE_DB, LOUDNESS_REACH_DB
 
 
 def heard(audio: np.ndarray, pitch: float) -> np.ndarray:
@@ -19,20 +19,44 @@ def heard(audio: np.ndarray, pitch: float) -> np.ndarray:
 @pytest.mark.parametrize("pitch", [38.0, 60.0, 86.0])
 def test_the_front_hears_the_levels_that_the_analysis_measures(pitch):
     audio = tone(pitch, brightness=0.5, seconds=1.0)
-    levels = heard(audio, pitch)[30:60, :LINE_COUNT] * 40 - 60
+    found = heard(audio, pitch)[30:60]
+    levels = found[:, :SLOT_COUNT] * 30 - 30 + loudness(found)[:, None]
     measured = analyse(audio, pitch)[30:60, AMPLITUDE]
     for harmonic in (1, 2, 4):
-        line, slot = 2 * harmonic - 1, int(np.nonzero(SLOTS == harmonic)[0][0])
-        assert np.abs(levels[:, line] - measured[:, slot]).max() < 0.3
+        slot = int(np.nonzero(SLOTS == harmonic)[0][0])
+        assert np.abs(levels[:, slot] - measured[:, slot]).max() < 0.3
 
 
-def test_the_front_hears_mistuning_in_cents():
-    cents = heard(tone(60.15, seconds=1.0), 60.0)[30:60, CENTS] * 25
-    assert np.abs(cents - 15).max() < 1.0 and abs(cents.mean() - 15) < 0.3
+def loudness(found: np.ndarray) -> np.ndarray:
+    return found[:, LOUDNESS_COLUMN] * LOUDNESS_REACH_DB + LOUDNESS_MIDDLE_DB
+
+
+@pytest.mark.parametrize("pitch", [45.0, 60.0, 86.0])
+def test_loudness_is_the_same_of_audio_and_of_its_columns(pitch):
+    audio = tone(pitch, brightness=0.7, seconds=1.0)
+    columns = torch.from_numpy(analyse(audio, pitch))[None, 30:60]
+    measured = loudness_db(columns[..., AMPLITUDE], columns[..., NOISE], torch.tensor([pitch]))[0].numpy()
+    assert np.abs(loudness(heard(audio, pitch))[30:60] - measured).max() < 0.6
+
+
+def test_the_front_hears_vibrato_and_not_mistuning():
+    t = np.arange(96_000) / 48_000
+    cents = 20 * np.sin(2 * np.pi * 5 * t)
+    turn = 2 * np.pi * np.cumsum(440 * 2 ** ((60.3 - 69) / 12 + cents / 1200)) / 48_000
+    audio = (0.1 * np.sin(turn) + 0.05 * np.sin(2 * turn) + 0.02 * np.sin(3 * turn)).astype(np.float32)
+    found = heard(audio, 60.0)[10:170, CENTS_COLUMN] * 100
+    assert abs(found.mean()) < 1 and 12 < found.max() < 22 and -22 < found.min() < -12
+    measured = analyse(audio, 60.3)[10:170, CENTS]
+    assert np.corrcoef(found, measured)[0, 1] > 0.98
+
+
+def test_what_has_no_pitch_is_not_retuned():
+    noise = np.random.default_rng(0).standard_normal(48_000).astype(np.float32) * 0.1
+    assert np.abs(heard(noise, 60.0)[:, CENTS_COLUMN]).mean() < 0.2
 
 
 def test_noise_wanders_and_a_tone_does_not():
-    wander = slice(LINE_COUNT + SLOT_COUNT, CENTS)
+    wander = slice(2 * SLOT_COUNT, CENTS_COLUMN)
     noise = np.random.default_rng(0).standard_normal(48_000).astype(np.float32) * 0.1
     assert heard(noise, 60.0)[30:60, wander][:, :30].mean() > 0.3
     assert heard(tone(60, 0.8, 1.0), 60.0)[30:60, wander][:, 1:16:2].max() < 0.1
@@ -47,7 +71,7 @@ def test_frames_come_in_threes_for_each_1536_samples_begun(samples):
 
 def test_silence_is_heard_without_a_pitch():
     found = heard(np.zeros(20_000, np.float32), 60.0)
-    assert np.isfinite(found).all() and np.abs(found[:, CENTS]).max() == 0
+    assert np.isfinite(found).all() and np.abs(found[:, CENTS_COLUMN]).max() == 0
 
 
 def test_the_gain_brings_the_loudest_window_to_minus_20_dbfs():

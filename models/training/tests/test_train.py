@@ -67,7 +67,7 @@ def test_a_run_may_be_made_longer_until_its_rate_falls(work):
 def test_the_rate_rises_stays_and_falls():
     plan = Plan(1000)
     rates = [plan.learning_rate(step) for step in range(1000)]
-    assert rates[0] < rates[99] == rates[649] > rates[800] > rates[999] > 0
+    assert rates[0] < rates[199] == rates[599] > rates[800] > rates[999] > 0
 
 
 def test_training_without_data_says_what_to_run(tmp_path):
