@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from .soundfont import DEFAULT_FOLDER, FONTS, Missing
@@ -10,6 +11,7 @@ from .soundfont import DEFAULT_FOLDER, FONTS, Missing
 PACKAGE = Path(__file__).resolve().parent
 DEFAULT_WORK = PACKAGE.parent / "work"
 DEFAULT_STEPS = 11000
+QUICK_STEPS, QUICK_WIDTH = 1000, 128
 DEFAULT_MODEL = PACKAGE.parent.parent / "spectral"
 # Recordings whose decoding is kept as reference vectors, and the pitches they are decoded at.
 REFERENCE_PITCHES = {"Upright Bass": 36.0, "Flute": 72.5}
@@ -46,9 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     soundfonts(data)
     data.add_argument("--processes", type=int, default=os.cpu_count(), help="worker processes [%(default)s]")
     data.add_argument("--quick", action="store_true", help="every sixth instrument only")
+    data.add_argument("--nsynth", type=Path, help="also notes of the NSynth dataset: its folder, such as nsynth-train")
+    data.add_argument("--nsynth-instruments", type=int, default=100, help="how many of its instruments [%(default)s]")
 
     train = command("train", _train, "Train encoder and decoder; goes on from the last checkpoint.")
-    train.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="steps of the whole run [%(default)s]")
+    train.add_argument("--steps", type=int, help=f"steps of the whole run [{DEFAULT_STEPS}, quick {QUICK_STEPS}]")
+    train.add_argument("--quick", action="store_true", help="a small decoder, in some minutes")
     train.add_argument("--processes", type=int, default=2, help="processes of one thread each [%(default)s]")
     train.add_argument("--batch", type=int, default=32, help="crops a step and process [%(default)s]")
     train.add_argument("--seed", type=int, default=0, help="[%(default)s]")
@@ -74,21 +79,31 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _data(options) -> None:
-    from .dataset import NoteRenderer, make_dataset
-    from .notes import note_list
+    from . import nsynth
+    from .dataset import NoteRenderer, Refused, make_dataset
+    from .notes import note_list, nsynth_notes
     from .soundfont import font_path, presets
 
     paths = {font: font_path(font, options.soundfonts) for font in FONTS}
     notes = note_list({font: presets(path) for font, path in paths.items()}, options.quick)
+    if options.nsynth:
+        try:
+            notes += nsynth_notes(nsynth.read(options.nsynth), options.nsynth_instruments)
+        except nsynth.Refused as error:
+            raise Refused(str(error)) from error
     print(f"{len(notes)} notes")
-    made = make_dataset(options.work / "data", notes, NoteRenderer(paths), options.processes, log=_log)
+    renderer = NoteRenderer(paths, options.nsynth)
+    made = make_dataset(options.work / "data", notes, renderer, options.processes, log=_log)
     print(f"{made} shards made, the rest were there")
 
 
 def _train(options) -> None:
     from .train import Plan, train
 
-    plan = Plan(options.steps, options.batch, options.processes, options.seed, not options.float32)
+    steps = options.steps or (QUICK_STEPS if options.quick else DEFAULT_STEPS)
+    plan = Plan(steps, options.batch, options.processes, options.seed, not options.float32)
+    if options.quick:
+        plan = replace(plan, decoder_width=QUICK_WIDTH, decoder_hidden=2 * QUICK_WIDTH)
     train(options.work, plan, log=_log)
 
 

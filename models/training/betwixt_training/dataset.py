@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from scipy.signal import resample_poly
 
-from . import synthesised
+from . import nsynth, synthesised
 from .analysis import analyse
 from .columns import AMPLITUDE, CENTS, FRAME_WIDTH, HOP_SAMPLES, SLOT_COUNT
 from .dirt import heavy, mild
 from .front import FRONT_WIDTH, Front
 from .level import encoder_gain
-from .notes import DRUMS, SYNTHESISED, Note
+from .notes import DRUMS, NSYNTH, SYNTHESISED, Note, nsynth_instruments
 from .soundfont import NOTE_SAMPLES, Soundfont
 
 FRAMES = NOTE_SAMPLES // HOP_SAMPLES  # 375
@@ -42,13 +42,18 @@ Renderer = Callable[[Note], np.ndarray]
 
 @dataclass(frozen=True)
 class NoteRenderer:
-    """Opens renderers for notes of all kinds; picklable, for the worker processes."""
+    """Opens renderers for notes of all kinds; picklable, for the worker processes. `paths` are the soundfonts', `nsynth` is
+    the folder of the NSynth dataset, if some notes are of it."""
 
     paths: dict[str, Path]
+    nsynth: Path | None = None
 
     def open(self) -> Renderer:
         """A renderer that loads each font when the first note asks for it."""
         fonts: dict[str, Soundfont] = {}
+        entries = nsynth.read(self.nsynth) if self.nsynth else []
+        number = {name: index for index, name in enumerate(nsynth_instruments(entries))}
+        recorded = {(number[entry.instrument], entry.pitch, entry.velocity): entry for entry in entries}
 
         def font(name: str) -> Soundfont:
             if name not in fonts:
@@ -61,6 +66,8 @@ class NoteRenderer:
             if note.font.startswith(DRUMS):
                 drum = font(note.font.removeprefix(DRUMS)).drum(note.program, note.velocity)
                 return transposed(drum, note.pitch - DRUM_PITCH)
+            if note.font == NSYNTH:
+                return nsynth.audio(self.nsynth, recorded[note.program, note.pitch, note.velocity])
             return font(note.font).note(note.program, note.pitch, note.velocity)
 
         return render

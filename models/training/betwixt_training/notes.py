@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .nsynth import Entry
 from .soundfont import DRUM_KEYS, Preset
 from .synthesised import INSTRUMENTS
 
 # All of General MIDI but the sound effects and the unpitched drums.
 PROGRAMS = (*range(113), 114, 116, 117)
-SYNTHESISED, DRUMS = "synthesised", "drums:"
+SYNTHESISED, DRUMS, NSYNTH = "synthesised", "drums:", "nsynth"
 LOWEST_PITCH, HIGHEST_PITCH = 24, 96
 PITCH_STEP, SYNTHESISED_STEP = 6, 7
 VELOCITIES = (40, 80, 116)
@@ -25,8 +26,9 @@ class Note:
     """One note to render, and its split: `train`, `held_pitch` (between the training pitches of a known instrument),
     `held_velocity` (at one of them, as loud as none of them) or `held_instrument`.
 
-    `font` is a soundfont, `synthesised` (then `program` is an index into its instruments), or `drums:` and a soundfont (then
-    `program` is the key of the drum, which `pitch` transposes as resampling does: 60 is the drum itself)."""
+    `font` is a soundfont, `synthesised` (then `program` is an index into its instruments), `drums:` and a soundfont (then
+    `program` is the key of the drum, which `pitch` transposes as resampling does: 60 is the drum itself), or `nsynth` (then
+    `program` is an index into the dataset's instruments, in the order of their names)."""
 
     font: str
     program: int
@@ -64,6 +66,23 @@ def note_list(presets: dict[str, dict[int, Preset]], quick: bool = False) -> lis
         bounds = max(LOWEST_PITCH, instrument.lowest), min(HIGHEST_PITCH, instrument.highest)
         notes += _of_instrument(SYNTHESISED, index, bounds, SYNTHESISED_STEP, SYNTHESISED_VELOCITIES, rng)
     return notes
+
+
+def nsynth_instruments(entries: list[Entry]) -> list[str]:
+    """The dataset's instruments, by name."""
+    return sorted({entry.instrument for entry in entries})
+
+
+def nsynth_notes(entries: list[Entry], instruments: int) -> list[Note]:
+    """Notes of `instruments` of the dataset's instruments, chosen by a seed, at the velocities that it has. An instrument,
+    a pitch and a velocity name one note of NSynth's."""
+    number = {name: index for index, name in enumerate(nsynth_instruments(entries))}
+    chosen = set(np.random.default_rng((1, 200)).permutation(len(number))[:instruments].tolist())
+    return [
+        Note(NSYNTH, number[e.instrument], e.pitch, e.velocity, HELD_INSTRUMENT if is_held_out(number[e.instrument]) else TRAIN)
+        for e in entries
+        if number[e.instrument] in chosen and LOWEST_PITCH <= e.pitch <= HIGHEST_PITCH
+    ]
 
 
 def _pitch_range(preset: Preset) -> tuple[int, int]:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from betwixt_training import nsynth
+from betwixt_training.dataset import NoteRenderer
+from betwixt_training.notes import nsynth_notes
 from betwixt_training.soundfont import NOTE_SAMPLES
 
 NAME = "organ_electronic_000-069-100"
@@ -115,3 +117,12 @@ def test_bad_audio_is_refused_by_its_path(folder):
     path.unlink()
     with pytest.raises(nsynth.Refused, match="No such file"):
         nsynth.audio(folder, entry)
+
+
+def test_its_notes_join_the_training_notes(folder):
+    notes = nsynth_notes(nsynth.read(folder), instruments=2)
+    assert sorted((n.program, n.pitch, n.velocity) for n in notes) == [(0, 30, 25), (1, 69, 100)]
+    organ = next(n for n in notes if n.pitch == 69)
+    heard = NoteRenderer({}, folder).open()(organ)
+    assert np.array_equal(heard, nsynth.audio(folder, nsynth.read(folder)[1]))
+    assert len(nsynth_notes(nsynth.read(folder), instruments=1)) == 1
