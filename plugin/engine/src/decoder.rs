@@ -116,7 +116,7 @@ pub trait Decoder: Send + fmt::Debug {
     /// The sizes that it works in.
     fn format(&self) -> DecoderFormat;
 
-    /// How many runs are worth handing over at once. 1 where a batch gains nothing, or would change samples.
+    /// How many runs it computes at once; more may be handed over. 1 where a batch gains nothing, or would change samples.
     fn batch_capacity(&self) -> usize;
 
     /// A note before its first chunk.

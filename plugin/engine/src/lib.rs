@@ -30,6 +30,7 @@
 pub mod audio_file;
 pub mod automation_curve;
 pub mod bounce;
+mod client;
 pub mod decoder;
 pub mod embedding;
 pub mod encode;
@@ -54,4 +55,5 @@ pub mod status;
 pub mod sustain_loop;
 pub mod wav;
 pub mod whole_file;
+mod work_queue;
 mod worker;

@@ -18,12 +18,12 @@ use ort::session::Session;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use crate::decoder::partials::{PartialsDecoder, StatePort};
+use crate::decoder::partials::{PartialsDecoder, PartialsDecoderParts, StatePort};
 use crate::decoder::{Decoder, DecoderFormat};
 use crate::encoder::Encoder;
 use crate::runtime::provider::{self, DeviceChoice, Provider, ProviderReport};
 use crate::runtime::{Runtime, RuntimeError};
-use check::{check_decoder, check_encoder, decoder_trial};
+use check::{batches_exactly, check_decoder, check_encoder, decoder_trial};
 use graph::GraphFile;
 use manifest::{Driver, Manifest, ManifestError, PitchInput};
 
@@ -33,6 +33,9 @@ pub const MANIFEST_NAME: &str = "model.toml";
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 /// Chunks in the run that providers are tried with.
 const TRIAL_CHUNKS: usize = 8;
+/// Notes that a decoder computes at once, if its graph gives each of them the bits that it has alone. A graph run of two
+/// frames costs little less than one of sixteen notes' two frames costs a note; with more notes nothing is gained.
+pub const BATCH_CAPACITY: usize = 16;
 
 /// Names a model's contents: two models with one id render the same samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +52,7 @@ pub struct Model {
     states: Vec<StatePort>,
     synth: Arc<PartialsSynth>,
     providers: ProviderReport,
+    batch_capacity: usize,
     /// The sessions that the graphs were checked with, for whoever comes first.
     checked: Mutex<Checked>,
 }
@@ -180,14 +184,23 @@ impl Model {
         let decoder = GraphFile::read(folder, "decoder", &manifest.decoder)?;
         let encoder_session = check_encoder(runtime, folder, &encoder, &manifest)?;
         let (mut decoder_session, states) = check_decoder(runtime, folder, &decoder, &manifest, table)?;
+        let trial_failed = |error: ort::Error| ModelError::Trial {
+            file: folder.join(decoder.name()),
+            reason: error.message().to_string(),
+        };
         let trial = decoder_trial(&manifest, &states, TRIAL_CHUNKS * manifest.chunk_frames);
-        let providers =
-            provider::choose(runtime, &decoder, device, &mut decoder_session, &trial).map_err(|error| {
-                ModelError::Trial {
+        let providers = provider::choose(runtime, &decoder, device, &mut decoder_session, &trial)
+            .map_err(trial_failed)?;
+        if providers.in_use != Provider::Cpu {
+            decoder_session = provider::session(runtime, &decoder, providers.in_use).map_err(|reason| {
+                ModelError::Graph {
                     file: folder.join(decoder.name()),
-                    reason: error.message().to_string(),
+                    reason,
                 }
             })?;
+        }
+        let exact = batches_exactly(&manifest, &states, &mut decoder_session, BATCH_CAPACITY)
+            .map_err(trial_failed)?;
         let hash = Sha256::digest(text.as_bytes());
         Ok(Arc::new(Self {
             id: ModelId(u64::from_le_bytes(std::array::from_fn(|i| hash[i]))),
@@ -200,9 +213,10 @@ impl Model {
             synth: Arc::new(synth),
             checked: Mutex::new(Checked {
                 encoder: Some(encoder_session),
-                decoder: Some(decoder_session).filter(|_| providers.in_use == Provider::Cpu),
+                decoder: Some(decoder_session),
             }),
             providers,
+            batch_capacity: if exact { BATCH_CAPACITY } else { 1 },
         }))
     }
 
@@ -269,14 +283,15 @@ impl Model {
             Some(session) => session,
             None => self.session(&self.decoder, self.providers.in_use)?,
         };
-        Ok(Box::new(PartialsDecoder::new(
+        Ok(Box::new(PartialsDecoder::new(PartialsDecoderParts {
             session,
-            self.decoder.name(),
-            Arc::clone(&self.synth),
-            self.format(),
-            self.manifest.pitch == PitchInput::Conditioned,
-            self.states.clone(),
-        )))
+            graph: self.decoder.name().into(),
+            synth: Arc::clone(&self.synth),
+            format: self.format(),
+            takes_pitch: self.manifest.pitch == PitchInput::Conditioned,
+            batch_capacity: self.batch_capacity,
+            states: self.states.clone(),
+        })))
     }
 
     /// An encoder. It always computes on the CPU, so that a sound does not depend on the device.
@@ -479,6 +494,32 @@ mod tests {
         assert_eq!(a, ahead);
         let mut alone = begin(&*decoder);
         assert_eq!(render(&mut *decoder, &mut alone, &[2, 1])[2 * chunk..], b);
+    }
+
+    #[test]
+    fn the_shipped_decoder_computes_many_notes_at_once_to_the_bit() {
+        let mut decoder = shipped().decoder().unwrap();
+        assert_eq!(decoder.batch_capacity(), BATCH_CAPACITY);
+        // One more than fit, so that one of them goes alone, and one of another length.
+        let chunk = decoder.format().chunk_samples;
+        let lengths: Vec<usize> = (0..=BATCH_CAPACITY)
+            .map(|note| if note == 3 { 2 } else { 1 })
+            .collect();
+        let mut notes: Vec<Snapshot> = lengths.iter().map(|_| begin(&*decoder)).collect();
+        let mut samples: Vec<Vec<f32>> = lengths.iter().map(|chunks| vec![0.0; chunks * chunk]).collect();
+        let mut runs: Vec<Run<'_>> = notes
+            .iter_mut()
+            .zip(&mut samples)
+            .map(|(note, samples)| Run {
+                note,
+                conditioning: &Wandering,
+                samples,
+            })
+            .collect();
+        decoder.render(&mut runs, &AtomicBool::new(false)).unwrap();
+        for (chunks, samples) in lengths.iter().zip(&samples) {
+            assert!(*samples == render_from_start(&mut *decoder, &[*chunks]));
+        }
     }
 
     #[test]

@@ -242,7 +242,7 @@ impl NoteCache {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::decoder::{Decoder, DecoderFormat};
     use crate::embedding::{Embedding, LoopRegion};
@@ -265,7 +265,7 @@ mod tests {
         }
     }
 
-    fn key(pitch_cents: i32) -> NoteKey {
+    pub(crate) fn key(pitch_cents: i32) -> NoteKey {
         NoteKey {
             patch: PatchId(1),
             cell: BlendCell { x: 0, y: 0 },
@@ -273,7 +273,7 @@ mod tests {
         }
     }
 
-    fn job(key: NoteKey) -> (Arc<RenderedNote>, Box<Job>) {
+    pub(crate) fn job(key: NoteKey) -> (Arc<RenderedNote>, Box<Job>) {
         let format = DecoderFormat {
             sample_rate_hz: 48_000,
             hop_samples: 500,

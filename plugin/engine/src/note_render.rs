@@ -80,8 +80,8 @@ impl Conditioning for BlendedNote {
     }
 }
 
-/// One note on its way from a decoder to samples.
-#[derive(Debug)]
+/// One note on its way from a decoder to samples. A clone goes on by itself.
+#[derive(Debug, Clone)]
 pub struct NoteRender {
     conditioning: BlendedNote,
     start: NoteStart,
@@ -120,7 +120,20 @@ impl NoteRender {
             .is_some_and(|length| self.rendered_chunks >= length)
     }
 
-    /// Renders the next run: 1, 1, 2, 4, 8, 8… chunks, fewer at the end.
+    /// Chunks of the next run: 1, 1, 2, 4, 8, 8…, fewer at the end.
+    pub fn next_run_chunks(&self) -> usize {
+        let left = self
+            .length_chunks()
+            .map_or(usize::MAX, |length| length.saturating_sub(self.rendered_chunks));
+        run_chunks(self.rendered_chunks).min(left)
+    }
+
+    /// Whether the next run is its first.
+    pub fn is_new(&self) -> bool {
+        self.state.is_none()
+    }
+
+    /// Renders the next run.
     ///
     /// # Errors
     /// The decoder's; the note is not to be gone on with.
@@ -129,25 +142,43 @@ impl NoteRender {
         decoder: &mut dyn Decoder,
         cancel: &AtomicBool,
     ) -> Result<Vec<f32>, DecodeError> {
-        let left = self
-            .length_chunks()
-            .map_or(usize::MAX, |length| length.saturating_sub(self.rendered_chunks));
-        let chunks = run_chunks(self.rendered_chunks).min(left);
-        let mut samples = vec![0.0; chunks * self.format.chunk_samples];
-        let state = self.state.get_or_insert_with(|| decoder.begin(self.start));
-        let run = Run {
-            note: state,
-            conditioning: &self.conditioning,
-            samples: &mut samples,
-        };
-        decoder.render(&mut [run], cancel)?;
-        self.rendered_chunks += chunks;
-        if self.is_done() {
-            // A recording may end before its sound has died away.
-            let last_chunk = samples.len().saturating_sub(self.format.chunk_samples);
-            fade_out(&mut samples[last_chunk..]);
+        let mut runs = Self::next_runs(&mut [self], decoder, cancel)?;
+        Ok(runs.pop().unwrap_or_default())
+    }
+
+    /// Renders the next run of each of some notes, together where the decoder can.
+    ///
+    /// # Errors
+    /// The decoder's; none of the notes is to be gone on with.
+    pub fn next_runs(
+        notes: &mut [&mut Self],
+        decoder: &mut dyn Decoder,
+        cancel: &AtomicBool,
+    ) -> Result<Vec<Vec<f32>>, DecodeError> {
+        let mut rendered: Vec<Vec<f32>> = notes
+            .iter()
+            .map(|note| vec![0.0; note.next_run_chunks() * note.format.chunk_samples])
+            .collect();
+        let mut runs: Vec<Run<'_>> = notes
+            .iter_mut()
+            .zip(&mut rendered)
+            .map(|(note, samples)| Run {
+                note: note.state.get_or_insert_with(|| decoder.begin(note.start)),
+                conditioning: &note.conditioning,
+                samples,
+            })
+            .collect();
+        decoder.render(&mut runs, cancel)?;
+        for (note, samples) in notes.iter_mut().zip(&mut rendered) {
+            let chunk_samples = note.format.chunk_samples;
+            note.rendered_chunks += samples.len() / chunk_samples;
+            if note.is_done() {
+                // A recording may end before its sound has died away.
+                let last_chunk = samples.len().saturating_sub(chunk_samples);
+                fade_out(&mut samples[last_chunk..]);
+            }
         }
-        Ok(samples)
+        Ok(rendered)
     }
 
     fn length_chunks(&self) -> Option<usize> {

@@ -4,26 +4,27 @@
 //! answers requests, hands the most urgent jobs to idle workers, evicts what is over the budget, and frees what the
 //! audio threads return. While no instance is active it sleeps. It never runs a model and never waits for one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use betwixt_audio::blend::{Blend, BlendCell};
-use betwixt_audio::limits::LEAD_MS;
 use betwixt_audio::link::{SchedulerEnd, ToAudio, ToScheduler};
 use betwixt_audio::note::{NoteKey, PatchId};
 use betwixt_audio::rendered_note::RenderedNote;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 
+use crate::client::Client;
 use crate::decoder::DecoderFormat;
 use crate::instance::{InstanceId, KeyWatch};
-use crate::note_cache::{NoteCache, NoteId, Rendering};
+use crate::note_cache::{NoteCache, Rendering};
 use crate::note_render::{BlendedNote, NoteRender};
 use crate::patch::Patch;
 use crate::patience::News;
 use crate::status::{EngineStatus, ModelStatus, StatusBoard};
+use crate::work_queue::WorkQueue;
 use crate::worker::{DecoderSource, Job, RunOutcome, Workers};
 
 /// How often the rings are looked at while an instance is active.
@@ -38,10 +39,6 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(50);
 const NOTE_CAPACITY_SECONDS: usize = 120;
 /// How much of a note is rendered before its voice says how much it wants.
 const FIRST_LEAD_MS: usize = 250;
-/// A sounding voice with less than this ahead of it goes before notes that have not begun.
-const SAFE_HEADROOM_MS: usize = 60;
-/// Patches of an instance that are remembered: notes may have been struck before the last change was heard of.
-const REMEMBERED_PATCHES: usize = 4;
 
 /// What the scheduler is told.
 #[derive(Debug)]
@@ -103,36 +100,6 @@ enum ModelSlot {
     Failed,
 }
 
-/// What the scheduler knows of an instance.
-#[derive(Debug)]
-struct Client {
-    end: SchedulerEnd,
-    /// What its ring had no room for.
-    outbox: VecDeque<ToAudio>,
-    active: bool,
-    /// The last few, the current one at the back.
-    patches: VecDeque<(PatchId, Arc<Patch>)>,
-    /// Asked for before there was a model.
-    waiting: Vec<NoteKey>,
-    watch: Arc<KeyWatch>,
-}
-
-impl Client {
-    fn send(&mut self, message: ToAudio) {
-        self.outbox.push_back(message);
-        self.flush();
-    }
-
-    fn flush(&mut self) {
-        while let Some(message) = self.outbox.pop_front() {
-            if let Err(message) = self.end.send(message) {
-                self.outbox.push_front(message);
-                break;
-            }
-        }
-    }
-}
-
 /// The thread's own things.
 pub(crate) struct Scheduler {
     commands: Receiver<Command>,
@@ -147,8 +114,7 @@ pub(crate) struct Scheduler {
     model: ModelSlot,
     /// Load once more when the current loading is done: the device was changed meanwhile.
     reload: bool,
-    /// Notes that the last scan found wanting.
-    wanting: Vec<NoteId>,
+    queue: WorkQueue,
     rendered_samples: u64,
     busy: Duration,
     next_scan: Instant,
@@ -194,7 +160,7 @@ impl Scheduler {
             workers,
             model: ModelSlot::NotLoaded,
             reload: false,
-            wanting: Vec::new(),
+            queue: WorkQueue::default(),
             rendered_samples: 0,
             busy: Duration::ZERO,
             next_scan: now,
@@ -258,15 +224,7 @@ impl Scheduler {
     fn handle(&mut self, command: Command) {
         match command {
             Command::Register { id, end, watch } => {
-                let client = Client {
-                    end,
-                    outbox: VecDeque::new(),
-                    active: false,
-                    patches: VecDeque::new(),
-                    waiting: Vec::new(),
-                    watch,
-                };
-                self.clients.insert(id, client);
+                self.clients.insert(id, Client::new(end, watch));
             }
             Command::Unregister(id) => {
                 self.clients.remove(&id);
@@ -280,7 +238,11 @@ impl Scheduler {
                     self.load();
                 }
             }
-            Command::SetPatch(id, patch) => self.set_patch(id, patch),
+            Command::SetPatch(id, patch) => {
+                if let Some(client) = self.clients.get_mut(&id) {
+                    client.set_patch(patch);
+                }
+            }
             Command::Reload => match self.model {
                 ModelSlot::NotLoaded => {}
                 ModelSlot::Loading(_) => self.reload = true,
@@ -289,7 +251,7 @@ impl Scheduler {
             Command::Loaded(result) => self.loaded(result),
             Command::Worked(outcome) => {
                 self.workers.reported(outcome.worker);
-                if let Some(run) = outcome.run {
+                for run in outcome.runs {
                     self.ran(run);
                 }
             }
@@ -300,19 +262,6 @@ impl Scheduler {
             Command::Poll => self.next_scan = Instant::now(),
             Command::Settle(_) | Command::Stop => {}
         }
-    }
-
-    fn set_patch(&mut self, id: InstanceId, patch: Arc<Patch>) {
-        let Some(client) = self.clients.get_mut(&id) else {
-            return;
-        };
-        let (name, occupied) = (patch.id(), patch.occupied());
-        client.patches.retain(|(known, _)| *known != name);
-        client.patches.push_back((name, patch));
-        if client.patches.len() > REMEMBERED_PATCHES {
-            client.patches.pop_front();
-        }
-        client.send(ToAudio::Patch { id: name, occupied });
     }
 
     fn load(&mut self) {
@@ -392,8 +341,7 @@ impl Scheduler {
         let now = Instant::now();
         if now >= self.next_scan {
             self.next_scan = now + SCAN_INTERVAL;
-            self.wanting.clear();
-            self.wanting.extend(self.cache.wanting());
+            self.queue.scan(&self.cache);
         }
         self.give_out_work();
         if now >= self.next_eviction {
@@ -448,11 +396,8 @@ impl Scheduler {
             }
         };
         let patch = client
-            .patches
-            .iter()
-            .find(|(id, _)| *id == key.patch)
-            .map(|(_, patch)| patch);
-        let patch = patch.ok_or("a note of sounds that are no longer in the corners was asked for")?;
+            .patch(key.patch)
+            .ok_or("a note of sounds that are no longer in the corners was asked for")?;
         patch.check_model(&model.tag)?;
         let weights = Blend::from(key.cell).weights(patch.occupied());
         let format = model.format;
@@ -488,27 +433,19 @@ impl Scheduler {
 
     /// Hands the most urgent jobs to the workers that are idle.
     fn give_out_work(&mut self) {
-        while self.workers.has_idle() {
-            let urgencies = self.wanting.iter().enumerate().filter_map(|(place, id)| {
-                let note = &self.cache.get(*id)?.note;
-                (note.wanted() > note.available()).then(|| (urgency(note), *id, place))
-            });
-            let Some((_, id, place)) = urgencies.min() else {
-                break;
-            };
-            self.wanting.swap_remove(place);
-            let Some(cached) = self.cache.get_mut(id) else {
-                continue;
-            };
-            match std::mem::replace(&mut cached.rendering, Rendering::Running) {
-                Rendering::Resting(job) => {
-                    if let Err(job) = self.workers.render(id, job) {
+        let mut idle = self.workers.idle_count();
+        while idle > 0
+            && let Some(batch) = self.queue.next_batch(&mut self.cache, idle)
+        {
+            if let Err(refused) = self.workers.render(batch) {
+                for (id, job) in refused {
+                    if let Some(cached) = self.cache.get_mut(id) {
                         cached.rendering = Rendering::Resting(job);
-                        break;
                     }
                 }
-                other => cached.rendering = other,
+                break;
             }
+            idle -= 1;
         }
     }
 
@@ -531,7 +468,7 @@ impl Scheduler {
             Some(job) => {
                 cached.rendering = Rendering::Resting(job);
                 if cached.is_wanting() {
-                    self.wanting.push(run.note);
+                    self.queue.push(run.note);
                 }
             }
             None => cached.rendering = Rendering::Ended,
@@ -546,7 +483,7 @@ impl Scheduler {
         status.cache_bytes = self.cache.bytes();
         status.cache_budget_bytes = self.cache.budget_bytes();
         status.notes_cached = self.cache.len();
-        status.rendering = self.wanting.len();
+        status.rendering = self.queue.len();
         if let ModelSlot::Ready(model) = &self.model
             && !self.busy.is_zero()
         {
@@ -555,8 +492,8 @@ impl Scheduler {
         }
         self.board.write(status);
         for client in self.clients.values() {
-            if let (Some(cell), Some((patch, _))) = (client.watch.cell(), client.patches.back()) {
-                client.watch.tell(ready_keys(&self.cache, *patch, cell));
+            if let (Some(cell), Some(patch)) = (client.watch.cell(), client.current_patch()) {
+                client.watch.tell(ready_keys(&self.cache, patch, cell));
             }
         }
     }
@@ -575,18 +512,4 @@ fn ready_keys(cache: &NoteCache, patch: PatchId, cell: BlendCell) -> u128 {
                 .is_some_and(|cached| cached.note.available() > 0)
         })
         .fold(0, |keys, key| keys | 1 << key)
-}
-
-/// What goes first: sounding voices about to run dry, then notes that have not begun, then the rest by what they
-/// have left. Smaller is more urgent.
-fn urgency(note: &RenderedNote) -> (u8, usize) {
-    let rate = note.sample_rate_hz() as usize;
-    let lead = (LEAD_MS * rate as f32 / 1000.0) as usize;
-    let available = note.available();
-    let headroom = (available + lead).saturating_sub(note.wanted());
-    match (available, headroom) {
-        (0, _) => (1, 0),
-        (_, left) if left < SAFE_HEADROOM_MS * rate / 1000 => (0, left),
-        (_, left) => (2, left),
-    }
 }

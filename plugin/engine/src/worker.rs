@@ -1,8 +1,9 @@
 //! The render workers: threads that run decoders and publish chunks, shared by all instances of the process.
 //!
-//! A worker holds one decoder of the model at a time, made on its own thread. It takes one [`Job`] from the
-//! scheduler, renders its next run, publishes the chunks, and gives the job back. A decoder that fails or panics
-//! fails that note, with a reason; the worker goes on with a fresh decoder. Workers never see the cache's map.
+//! A worker holds one decoder of the model at a time, made on its own thread. It takes some [`Job`]s from the
+//! scheduler, renders the next run of each, together, publishes the chunks, and gives the jobs back. A decoder that fails
+//! or panics fails the note at fault, with a reason; the worker goes on with a fresh decoder. Workers never see the
+//! cache's map.
 
 use std::any::Any;
 use std::fmt;
@@ -45,13 +46,16 @@ pub(crate) struct Job {
     pub writer: NoteWriter,
 }
 
+/// Jobs of one model whose next runs are rendered together: at least one.
+pub(crate) type Batch = Vec<(NoteId, Box<Job>)>;
+
 /// What a worker is told.
 #[derive(Debug)]
 enum Task {
     /// Have a decoder ready for jobs to come.
     Prepare(Arc<dyn DecoderSource>),
-    /// Render the next run.
-    Render(NoteId, Box<Job>),
+    /// Render the next runs.
+    Render(Batch),
 }
 
 /// What came of a task.
@@ -59,8 +63,8 @@ enum Task {
 pub(crate) struct Outcome {
     /// The worker, free again.
     pub worker: usize,
-    /// What it rendered, none if it only got ready.
-    pub run: Option<RunOutcome>,
+    /// What it rendered, nothing if it only got ready.
+    pub runs: Vec<RunOutcome>,
 }
 
 /// What came of a run.
@@ -74,7 +78,7 @@ pub(crate) struct RunOutcome {
     pub failure: Option<String>,
     /// Samples published.
     pub samples: usize,
-    /// Time it took.
+    /// Time it took, its share of a batch's.
     pub busy: Duration,
 }
 
@@ -124,9 +128,9 @@ impl Workers {
         self.tasks.len()
     }
 
-    /// Whether a job would be taken up at once.
-    pub(crate) fn has_idle(&self) -> bool {
-        self.unreported.contains(&0)
+    /// Workers that would take up a batch at once.
+    pub(crate) fn idle_count(&self) -> usize {
+        self.unreported.iter().filter(|count| **count == 0).count()
     }
 
     /// Whether any worker is at something.
@@ -134,20 +138,20 @@ impl Workers {
         self.unreported.iter().any(|count| *count > 0)
     }
 
-    /// Hands a job to a worker that is idle.
+    /// Hands a batch to a worker that is idle.
     ///
     /// # Errors
-    /// Gives the job back if none is.
-    pub(crate) fn render(&mut self, note: NoteId, job: Box<Job>) -> Result<(), Box<Job>> {
+    /// Gives the batch back if none is.
+    pub(crate) fn render(&mut self, batch: Batch) -> Result<(), Batch> {
         let Some(worker) = self.unreported.iter().position(|count| *count == 0) else {
-            return Err(job);
+            return Err(batch);
         };
         self.unreported[worker] += 1;
-        match self.tasks[worker].send(Task::Render(note, job)) {
+        match self.tasks[worker].send(Task::Render(batch)) {
             Ok(()) => Ok(()),
             Err(refused) => match refused.0 {
-                Task::Render(_, job) => Err(job),
-                Task::Prepare(_) => unreachable!("only a render was sent"),
+                Task::Render(batch) => Err(batch),
+                Task::Prepare(_) => unreachable!("only a batch was sent"),
             },
         }
     }
@@ -192,20 +196,20 @@ struct Worker {
 impl Worker {
     fn work(mut self) {
         while let Ok(task) = self.tasks.recv() {
-            let run = match task {
+            let runs = match task {
                 Task::Prepare(source) => {
                     // What it cannot prepare fails the first note, which then says why.
                     let _ = self.decoder_of(&source);
-                    None
+                    Vec::new()
                 }
-                Task::Render(note, job) => Some(self.render(note, job)),
+                Task::Render(batch) => self.render(batch),
             };
-            let rendered = run.is_some();
+            let rendered = !runs.is_empty();
             if self
                 .scheduler
                 .send(Command::Worked(Outcome {
                     worker: self.index,
-                    run,
+                    runs,
                 }))
                 .is_err()
             {
@@ -217,53 +221,49 @@ impl Worker {
         }
     }
 
-    fn render(&mut self, note: NoteId, mut job: Box<Job>) -> RunOutcome {
-        let began = Instant::now();
-        let run = self.run(&mut job);
-        let busy = began.elapsed();
-        let (samples, failure) = match run {
-            Ok(samples) => (samples, None),
-            Err(reason) => (0, Some(reason)),
-        };
-        let job = if failure.is_some() {
+    fn render(&mut self, mut batch: Batch) -> Vec<RunOutcome> {
+        if batch.len() > 1 {
+            let before: Vec<NoteRender> = batch.iter().map(|(_, job)| job.render.clone()).collect();
+            let began = Instant::now();
+            if let Ok(rendered) = self.run(&mut batch) {
+                let busy = began.elapsed() / u32::try_from(batch.len()).unwrap_or(u32::MAX);
+                return batch
+                    .into_iter()
+                    .zip(rendered)
+                    .map(|((note, job), samples)| concluded(note, job, Ok(samples), busy))
+                    .collect();
+            }
+            // Which of them is at fault shows when each goes alone.
             self.decoder = None;
-            job.writer.fail();
-            None
-        } else if job.render.is_done() || job.writer.is_full() {
-            job.writer.finish();
-            None
-        } else {
-            Some(job)
-        };
-        RunOutcome {
-            note,
-            job,
-            failure,
-            samples,
-            busy,
+            for ((_, job), render) in batch.iter_mut().zip(before) {
+                job.render = render;
+            }
         }
+        let alone = |(note, job)| {
+            let (began, mut one) = (Instant::now(), vec![(note, job)]);
+            let rendered = self.run(&mut one).map(|mut runs| runs.pop().unwrap_or_default());
+            if rendered.is_err() {
+                self.decoder = None;
+            }
+            let (note, job) = one.remove(0);
+            concluded(note, job, rendered, began.elapsed())
+        };
+        batch.into_iter().map(alone).collect()
     }
 
-    /// Renders and publishes the next run; says how many samples it had.
-    fn run(&mut self, job: &mut Job) -> Result<usize, String> {
-        let source = Arc::clone(&job.source);
+    /// Renders the next run of each job of a batch.
+    fn run(&mut self, batch: &mut Batch) -> Result<Vec<Vec<f32>>, String> {
+        let Some(source) = batch.first().map(|(_, job)| Arc::clone(&job.source)) else {
+            return Ok(Vec::new());
+        };
         let cancel = Arc::clone(&self.cancel);
         let decoder = self.decoder_of(&source)?;
-        let samples = catch_unwind(AssertUnwindSafe(|| job.render.next_run(decoder, &cancel)))
-            .map_err(|panic| format!("the decoder panicked: {}", panic_message(&*panic)))?
-            .map_err(|error| error.to_string())?;
-        let chunk_samples = job.writer.note().chunk_samples();
-        let mut published = 0;
-        for chunk in samples.chunks(chunk_samples) {
-            if job.writer.is_full() {
-                break;
-            }
-            job.writer
-                .push(chunk.into())
-                .map_err(|error| format!("the decoder's output: {error}"))?;
-            published += chunk.len();
-        }
-        Ok(published)
+        let mut notes: Vec<&mut NoteRender> = batch.iter_mut().map(|(_, job)| &mut job.render).collect();
+        catch_unwind(AssertUnwindSafe(|| {
+            NoteRender::next_runs(&mut notes, decoder, &cancel)
+        }))
+        .map_err(|panic| format!("the decoder panicked: {}", panic_message(&*panic)))?
+        .map_err(|error| error.to_string())
     }
 
     /// This worker's decoder of a model, made anew if it has one of another.
@@ -284,6 +284,50 @@ impl Worker {
             None => Err("the decoder is gone".into()),
         }
     }
+}
+
+/// Publishes what was rendered of a note, and says what has become of it.
+fn concluded(
+    note: NoteId,
+    mut job: Box<Job>,
+    rendered: Result<Vec<f32>, String>,
+    busy: Duration,
+) -> RunOutcome {
+    let (samples, failure) = match rendered.and_then(|samples| publish(&mut job.writer, &samples)) {
+        Ok(samples) => (samples, None),
+        Err(reason) => (0, Some(reason)),
+    };
+    let job = if failure.is_some() {
+        job.writer.fail();
+        None
+    } else if job.render.is_done() || job.writer.is_full() {
+        job.writer.finish();
+        None
+    } else {
+        Some(job)
+    };
+    RunOutcome {
+        note,
+        job,
+        failure,
+        samples,
+        busy,
+    }
+}
+
+/// Publishes whole chunks as far as there is room; says how many samples that were.
+fn publish(writer: &mut NoteWriter, samples: &[f32]) -> Result<usize, String> {
+    let mut published = 0;
+    for chunk in samples.chunks(writer.note().chunk_samples()) {
+        if writer.is_full() {
+            break;
+        }
+        writer
+            .push(chunk.into())
+            .map_err(|error| format!("the decoder's output: {error}"))?;
+        published += chunk.len();
+    }
+    Ok(published)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod info;
+mod measure;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;

@@ -1,8 +1,9 @@
 //! The driver `partials`: one graph run for many frames, then the synthesis kernel of the audio crate.
 //!
 //! On one render worker. Frame t is centred on sample `t * hop`, so half of frame 0 lies before the note and its
-//! first run decodes one frame more than its chunks hold. Runs are computed one by one: ONNX Runtime's CPU
-//! kernels gain nothing from a batch of the sizes that occur, and a note's bytes must not depend on its neighbours.
+//! first run decodes one frame more than its chunks hold. Runs of equal length share a graph run, which reads the
+//! weights once for all of them; a short run alone is little else than that reading. A note's bytes must not depend on
+//! its neighbours: whether the graph keeps that promise was tried when the model was loaded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,40 +51,50 @@ pub struct PartialsDecoder {
     scratch: PartialsScratch,
     format: DecoderFormat,
     takes_pitch: bool,
+    batch_capacity: usize,
     states: Vec<StatePort>,
+    /// `[batch, frames, dims]`.
     embedding: Vec<f32>,
+    /// `[batch, frames]`.
     pitch: Vec<f32>,
+    /// Of each state, `[batch, …]`.
+    state_inputs: Vec<Vec<f32>>,
+}
+
+/// What a decoder is made of.
+pub(crate) struct PartialsDecoderParts {
+    pub session: Session,
+    pub graph: String,
+    pub synth: Arc<PartialsSynth>,
+    pub format: DecoderFormat,
+    pub takes_pitch: bool,
+    pub batch_capacity: usize,
+    pub states: Vec<StatePort>,
 }
 
 impl PartialsDecoder {
     /// A decoder over a checked session.
-    pub(crate) fn new(
-        session: Session,
-        graph: &str,
-        synth: Arc<PartialsSynth>,
-        format: DecoderFormat,
-        takes_pitch: bool,
-        states: Vec<StatePort>,
-    ) -> Self {
-        let scratch = synth.scratch();
+    pub(crate) fn new(parts: PartialsDecoderParts) -> Self {
         Self {
-            session,
-            graph: graph.into(),
-            synth,
-            scratch,
-            format,
-            takes_pitch,
-            states,
+            session: parts.session,
+            graph: parts.graph,
+            scratch: parts.synth.scratch(),
+            synth: parts.synth,
+            format: parts.format,
+            takes_pitch: parts.takes_pitch,
+            batch_capacity: parts.batch_capacity,
             embedding: Vec::new(),
             pitch: Vec::new(),
+            state_inputs: vec![Vec::new(); parts.states.len()],
+            states: parts.states,
         }
     }
 
-    fn render_one(&mut self, run: &mut Run<'_>) -> Result<(), DecodeError> {
+    /// The frames that a run decodes.
+    fn frames(&self, run: &mut Run<'_>) -> Result<usize, DecodeError> {
         let DecoderFormat {
             hop_samples,
             chunk_samples,
-            dims,
             ..
         } = self.format;
         if !run.samples.len().is_multiple_of(chunk_samples) {
@@ -92,23 +103,39 @@ impl PartialsDecoder {
                 chunk_samples,
             });
         }
+        let note = self.note(run.note)?;
         if run.samples.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
-        let note: &mut PartialsNote = run.note.downcast_mut().ok_or(DecodeError::ForeignSnapshot)?;
-        if !note
-            .states
-            .iter()
-            .map(Vec::len)
-            .eq(self.states.iter().map(StatePort::len))
-        {
+        Ok(run.samples.len() / hop_samples + usize::from(note.next_frame == 0))
+    }
+
+    fn note<'a>(&self, snapshot: &'a mut Snapshot) -> Result<&'a mut PartialsNote, DecodeError> {
+        let note: &mut PartialsNote = snapshot.downcast_mut().ok_or(DecodeError::ForeignSnapshot)?;
+        let lengths = self.states.iter().map(StatePort::len);
+        if !note.states.iter().map(Vec::len).eq(lengths) {
             return Err(DecodeError::ForeignSnapshot);
         }
-        let frames = run.samples.len() / hop_samples + usize::from(note.next_frame == 0);
-        self.embedding.resize(frames * dims, 0.0);
-        self.pitch.resize(frames, 0.0);
-        run.conditioning
-            .read(note.next_frame, &mut self.embedding, &mut self.pitch);
+        Ok(note)
+    }
+
+    /// One graph run for notes that decode the same number of frames.
+    fn render_together(&mut self, runs: &mut [&mut Run<'_>], frames: usize) -> Result<(), DecodeError> {
+        let (batch, dims) = (runs.len(), self.format.dims);
+        self.embedding.resize(batch * frames * dims, 0.0);
+        self.pitch.resize(batch * frames, 0.0);
+        self.state_inputs.iter_mut().for_each(Vec::clear);
+        for (index, run) in runs.iter_mut().enumerate() {
+            let note: &mut PartialsNote = run.note.downcast_mut().ok_or(DecodeError::ForeignSnapshot)?;
+            run.conditioning.read(
+                note.next_frame,
+                &mut self.embedding[index * frames * dims..][..frames * dims],
+                &mut self.pitch[index * frames..][..frames],
+            );
+            for (input, values) in self.state_inputs.iter_mut().zip(&note.states) {
+                input.extend_from_slice(values);
+            }
+        }
 
         let failed = |source| DecodeError::Graph {
             graph: self.graph.clone(),
@@ -116,15 +143,15 @@ impl PartialsDecoder {
             source,
         };
         let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(2 + self.states.len());
-        let embedding =
-            TensorRef::from_array_view(([1, frames, dims], self.embedding.as_slice())).map_err(failed)?;
-        inputs.push(("embedding", embedding.into()));
+        let embedding = TensorRef::from_array_view(([batch, frames, dims], self.embedding.as_slice()));
+        inputs.push(("embedding", embedding.map_err(failed)?.into()));
         if self.takes_pitch {
-            let pitch = TensorRef::from_array_view(([1, frames], self.pitch.as_slice())).map_err(failed)?;
+            let pitch =
+                TensorRef::from_array_view(([batch, frames], self.pitch.as_slice())).map_err(failed)?;
             inputs.push(("pitch", pitch.into()));
         }
-        for (port, values) in self.states.iter().zip(&note.states) {
-            let shape: Vec<usize> = std::iter::once(1).chain(port.shape.iter().copied()).collect();
+        for (port, values) in self.states.iter().zip(&self.state_inputs) {
+            let shape: Vec<usize> = std::iter::once(batch).chain(port.shape.iter().copied()).collect();
             let state = TensorRef::from_array_view((shape, values.as_slice())).map_err(failed)?;
             inputs.push((&port.input, state.into()));
         }
@@ -142,29 +169,39 @@ impl PartialsDecoder {
             }
             Ok(values)
         };
-        let partials = PartialsFrames {
-            amplitude_db: output("amplitude_db")?,
-            deviation: output("deviation")?,
-            cents: output("cents")?,
-            noise_db: output("noise_db")?,
-        };
-        self.synth
-            .render(
-                &mut note.synth,
-                &mut self.scratch,
-                &partials,
-                &self.pitch,
-                run.samples,
-            )
-            .map_err(|error| failed(ort::Error::new(error.to_string())))?;
-        for (port, values) in self.states.iter().zip(&mut note.states) {
-            let (_, next) = outputs[port.output.as_str()]
-                .try_extract_tensor::<f32>()
-                .map_err(failed)?;
-            values.clear();
-            values.extend_from_slice(next);
+        let (amplitude_db, deviation) = (output("amplitude_db")?, output("deviation")?);
+        let (cents, noise_db) = (output("cents")?, output("noise_db")?);
+        let next_states = self
+            .states
+            .iter()
+            .map(|port| {
+                let (_, values) = outputs[port.output.as_str()].try_extract_tensor::<f32>()?;
+                Ok(values)
+            })
+            .collect::<Result<Vec<&[f32]>, ort::Error>>()
+            .map_err(failed)?;
+
+        for (index, run) in runs.iter_mut().enumerate() {
+            let note: &mut PartialsNote = run.note.downcast_mut().ok_or(DecodeError::ForeignSnapshot)?;
+            let own = |values: &'_ [f32]| {
+                let count = values.len() / batch;
+                index * count..(index + 1) * count
+            };
+            let partials = PartialsFrames {
+                amplitude_db: &amplitude_db[own(amplitude_db)],
+                deviation: &deviation[own(deviation)],
+                cents: &cents[own(cents)],
+                noise_db: &noise_db[own(noise_db)],
+            };
+            let pitch = &self.pitch[index * frames..][..frames];
+            self.synth
+                .render(&mut note.synth, &mut self.scratch, &partials, pitch, run.samples)
+                .map_err(|error| failed(ort::Error::new(error.to_string())))?;
+            for (values, next) in note.states.iter_mut().zip(&next_states) {
+                values.copy_from_slice(&next[own(next)]);
+            }
+            note.next_frame += frames;
         }
-        note.next_frame += frames;
         Ok(())
     }
 }
@@ -175,7 +212,7 @@ impl Decoder for PartialsDecoder {
     }
 
     fn batch_capacity(&self) -> usize {
-        1
+        self.batch_capacity
     }
 
     fn begin(&self, start: NoteStart) -> Snapshot {
@@ -189,11 +226,21 @@ impl Decoder for PartialsDecoder {
     fn render(&mut self, runs: &mut [Run<'_>], cancel: &AtomicBool) -> Result<(), DecodeError> {
         // On whichever thread: the same bits, and no slow numbers in a note that dies away.
         let _flush = FlushDenormals::enter();
-        for run in runs {
-            if cancel.load(Ordering::Relaxed) {
-                return Err(DecodeError::Cancelled);
+        let mut waiting = runs
+            .iter_mut()
+            .map(|run| Ok((self.frames(run)?, run)))
+            .collect::<Result<Vec<_>, DecodeError>>()?;
+        waiting.retain(|(frames, _)| *frames > 0);
+        waiting.sort_by_key(|(frames, _)| *frames);
+        for alike in waiting.chunk_by_mut(|a, b| a.0 == b.0) {
+            for part in alike.chunks_mut(self.batch_capacity) {
+                if cancel.load(Ordering::Relaxed) {
+                    return Err(DecodeError::Cancelled);
+                }
+                let frames = part[0].0;
+                let mut together: Vec<&mut Run<'_>> = part.iter_mut().map(|(_, run)| &mut **run).collect();
+                self.render_together(&mut together, frames)?;
             }
-            self.render_one(run)?;
         }
         Ok(())
     }

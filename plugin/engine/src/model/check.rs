@@ -3,6 +3,7 @@
 //! Background threads only. Every error names the file and the input or output, what was found and what was
 //! expected.
 
+use std::ops::Range;
 use std::path::Path;
 
 use ort::session::Session;
@@ -176,6 +177,67 @@ pub(super) fn decoder_trial(manifest: &Manifest, states: &[StatePort], frames: u
             &state.input,
             &[&[1], state.shape.as_slice()].concat(),
             vec![0.0; state.len()],
+        );
+    }
+    trial
+}
+
+/// Whether the notes of a batch get the bits that they get alone, at the lengths of a note's first and later chunks.
+pub(super) fn batches_exactly(
+    manifest: &Manifest,
+    states: &[StatePort],
+    session: &mut Session,
+    batch: usize,
+) -> Result<bool, ort::Error> {
+    for frames in [manifest.chunk_frames + 1, manifest.chunk_frames] {
+        let together = batch_trial(manifest, states, frames, 0..batch).run(session)?;
+        for note in 0..batch {
+            let alone = batch_trial(manifest, states, frames, note..note + 1).run(session)?;
+            let same = together.iter().zip(alone.iter()).all(|((.., all), (.., own))| {
+                let row = all.get(note * own.len()..(note + 1) * own.len());
+                row.is_some_and(|row| {
+                    row.iter()
+                        .map(|x| x.to_bits())
+                        .eq(own.iter().map(|x| x.to_bits()))
+                })
+            });
+            if !same {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Some notes of an endless list of different ones, in the middle of their lives.
+fn batch_trial(manifest: &Manifest, states: &[StatePort], frames: usize, notes: Range<usize>) -> Tensors {
+    let wave = |note: usize, count: usize, step: f32| {
+        (0..count).map(move |i| 0.7 * ((i as f32 + 31.0 * note as f32) * step).sin())
+    };
+    let all = |count: usize, step: f32| {
+        notes
+            .clone()
+            .flat_map(move |note| wave(note, count, step))
+            .collect()
+    };
+    let batch = notes.len();
+    let mut trial = Tensors::default();
+    trial.push(
+        "embedding",
+        &[batch, frames, manifest.dims],
+        all(frames * manifest.dims, 0.37),
+    );
+    if manifest.pitch == PitchInput::Conditioned {
+        let pitches = notes
+            .clone()
+            .flat_map(|note| vec![36.5 + 3.0 * note as f32; frames]);
+        trial.push("pitch", &[batch, frames], pitches.collect());
+    }
+    for state in states {
+        trial.push(
+            &state.input,
+            &[&[batch], state.shape.as_slice()].concat(),
+            all(state.len(), 0.61),
         );
     }
     trial

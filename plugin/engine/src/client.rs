@@ -1,0 +1,84 @@
+//! What the scheduler knows of one instance: its ring, the sounds in its corners, and what it waits for.
+//!
+//! Owned by the scheduler's thread.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use betwixt_audio::link::{SchedulerEnd, ToAudio};
+use betwixt_audio::note::{NoteKey, PatchId};
+
+use crate::instance::KeyWatch;
+use crate::patch::Patch;
+
+/// Patches of an instance that are remembered: notes may have been struck before the last change was heard of.
+const REMEMBERED_PATCHES: usize = 4;
+
+/// One instance.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// Its ring.
+    pub end: SchedulerEnd,
+    /// Whether its audio thread runs.
+    pub active: bool,
+    /// Asked for before there was a model.
+    pub waiting: Vec<NoteKey>,
+    /// What its window watches.
+    pub watch: Arc<KeyWatch>,
+    /// What its ring had no room for.
+    outbox: VecDeque<ToAudio>,
+    /// The last few, the current one at the back.
+    patches: VecDeque<(PatchId, Arc<Patch>)>,
+}
+
+impl Client {
+    /// An instance that is not yet active.
+    pub(crate) fn new(end: SchedulerEnd, watch: Arc<KeyWatch>) -> Self {
+        Self {
+            end,
+            active: false,
+            waiting: Vec::new(),
+            watch,
+            outbox: VecDeque::new(),
+            patches: VecDeque::new(),
+        }
+    }
+
+    /// Tells its audio thread something, as soon as its ring has room.
+    pub(crate) fn send(&mut self, message: ToAudio) {
+        self.outbox.push_back(message);
+        self.flush();
+    }
+
+    /// Sends what there was no room for.
+    pub(crate) fn flush(&mut self) {
+        while let Some(message) = self.outbox.pop_front() {
+            if let Err(message) = self.end.send(message) {
+                self.outbox.push_front(message);
+                break;
+            }
+        }
+    }
+
+    /// Plays other sounds from now on, and tells its audio thread.
+    pub(crate) fn set_patch(&mut self, patch: Arc<Patch>) {
+        let (id, occupied) = (patch.id(), patch.occupied());
+        self.patches.retain(|(known, _)| *known != id);
+        self.patches.push_back((id, patch));
+        if self.patches.len() > REMEMBERED_PATCHES {
+            self.patches.pop_front();
+        }
+        self.send(ToAudio::Patch { id, occupied });
+    }
+
+    /// A patch, if it is remembered.
+    pub(crate) fn patch(&self, id: PatchId) -> Option<&Arc<Patch>> {
+        let mut patches = self.patches.iter();
+        patches.find(|(known, _)| *known == id).map(|(_, patch)| patch)
+    }
+
+    /// Names the sounds that it plays now.
+    pub(crate) fn current_patch(&self) -> Option<PatchId> {
+        self.patches.back().map(|(id, _)| *id)
+    }
+}
