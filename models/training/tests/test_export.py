@@ -9,10 +9,10 @@ import torch
 
 from betwixt_training.decoder import Decoder, at_decoder_frames
 from betwixt_training.encoder import EncoderNet
-from betwixt_training.export import export_model
+from betwixt_training.export import export_model, typical_runs
 from betwixt_training.instrument import Graphs, joined
 from betwixt_training.manifest import sha256
-from betwixt_training.parity import ALLOWED, against_torch, batching, state_passing
+from betwixt_training.parity import ALLOWED, ALLOWED_LOSS, against_torch, batching, quantisation_loss, state_passing
 from betwixt_training.reference import direct_partials, write_reference
 
 SHIPPED = Path(__file__).resolve().parents[2] / "spectral"
@@ -25,9 +25,16 @@ def networks():
 
 
 @pytest.fixture(scope="module")
-def model(networks, tmp_path_factory) -> Path:
+def typical() -> list[tuple[np.ndarray, float]]:
+    rng = np.random.default_rng(0)
+    walks = [np.tanh(np.cumsum(0.3 * rng.standard_normal((40, 16)), 0)) for _ in range(6)]
+    return typical_runs([(walk, float(pitch)) for walk, pitch in zip(walks, rng.uniform(30, 90, 6))])
+
+
+@pytest.fixture(scope="module")
+def model(networks, typical, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "spectral"
-    export_model(*networks, folder, "a test")
+    export_model(*networks, folder, "a test", typical)
     return folder
 
 
@@ -39,6 +46,29 @@ def any_model(request, model) -> Path:
 def test_the_graphs_compute_what_the_networks_do(model, networks):
     differences = against_torch(model, *networks)
     assert all(differences[name] <= ALLOWED[name] for name in ALLOWED), differences
+
+
+def test_eight_bits_lose_less_than_is_heard(model, networks, typical):
+    lost = quantisation_loss(model, networks[1], typical)
+    assert all(0 < lost[name] <= ALLOWED_LOSS[name] for name in ALLOWED_LOSS), lost
+
+
+def test_the_large_matrices_of_the_decoder_are_eight_bit_and_the_first_and_last_are_not(model):
+    nodes = onnx.load(model / "decoder.onnx").graph.node
+    makers = {name: node.op_type for node in nodes for name in node.output}
+    kinds = {node.name: [makers.get(name) for name in node.input] for node in nodes if node.op_type == "MatMul"}
+    assert len(kinds) == 11
+    for name, made_by in kinds.items():
+        kept = name.startswith(("/first/", "/head/"))
+        assert (made_by == ["DequantizeLinear"] * 2) != kept, name
+
+
+def test_typical_runs_are_seeded_and_reach_past_the_edge(typical):
+    rng = np.random.default_rng(1)
+    recordings = [(np.tanh(rng.standard_normal((9, 16))), 50.0) for _ in range(12)]
+    runs, again = typical_runs(recordings), typical_runs(recordings)
+    assert len(runs) == 36 and all((a[0] == b[0]).all() and a[1] == b[1] for a, b in zip(runs, again))
+    assert max(np.abs(frames).max() for frames, _ in runs) > 1
 
 
 def test_a_note_decoded_in_pieces_is_bit_for_bit_the_note(any_model):
@@ -68,7 +98,7 @@ def test_the_manifest_says_what_the_contract_asks(any_model):
 def test_the_graphs_have_the_names_types_and_shapes_of_the_contract(any_model):
     encoder, decoder = (onnx.load(any_model / f"{part}.onnx") for part in ("encoder", "decoder"))
     for graph in (encoder, decoder):
-        assert [o.version for o in graph.opset_import if o.domain == ""] == [18]
+        assert [o.version for o in graph.opset_import if o.domain == ""] in ([18], [20])
     shape = lambda value: [d.dim_value or "any" for d in value.type.tensor_type.shape.dim]
     table = lambda values: {v.name: shape(v) for v in values}
     assert table(encoder.graph.input) == {"audio": ["any", "any"], "pitch": ["any"]}
@@ -87,7 +117,7 @@ def test_the_graphs_have_the_names_types_and_shapes_of_the_contract(any_model):
 def test_no_graph_holds_what_an_engine_would_have_to_supply(any_model):
     for part in ("encoder", "decoder"):
         graph = onnx.load(any_model / f"{part}.onnx")
-        assert {o.domain for o in graph.opset_import} <= {"", "ai.onnx"}
+        assert {o.domain for o in graph.opset_import} <= {"", "ai.onnx", "com.microsoft"}
         assert not {n.op_type for n in graph.graph.node} & {"Loop", "If", "Scan", "STFT", "DFT", "RandomNormal"}
 
 
@@ -105,9 +135,9 @@ def test_export_leaves_nothing_but_the_model(model):
     assert [p.name for p in model.parent.iterdir()] == ["spectral"]
 
 
-def test_a_source_that_would_break_the_manifest_is_refused(networks, tmp_path):
+def test_a_source_that_would_break_the_manifest_is_refused(networks, typical, tmp_path):
     with pytest.raises(ValueError, match="one line"):
-        export_model(*networks, tmp_path / "m", 'a "quoted" source')
+        export_model(*networks, tmp_path / "m", 'a "quoted" source', typical)
     assert not (tmp_path / "m" / "model.toml").exists()
 
 
