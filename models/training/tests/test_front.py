@@ -4,7 +4,16 @@ import torch
 from conftest import tone
 
 from betwixt_training.analysis import analyse
-from betwixt_training.columns import AMPLITUDE, CENTS, NOISE, SLOT_COUNT, SLOTS
+from betwixt_training.columns import (
+    AMPLITUDE,
+    BAND_COUNT,
+    CENTS,
+    NOISE,
+    NOISE_BAND_MEANS,
+    SLOT_COUNT,
+    SLOTS,
+    midi_to_hz,
+)
 from betwixt_training.front import CENTS_COLUMN, FRONT_WIDTH, LOUDNESS_COLUMN, Front
 from betwixt_training.level import encoder_gain
 from betwixt_training.losses import loudness_db
@@ -25,6 +34,37 @@ def test_the_front_hears_the_levels_that_the_analysis_measures(pitch):
     for harmonic in (1, 2, 4):
         slot = int(np.nonzero(SLOTS == harmonic)[0][0])
         assert np.abs(levels[:, slot] - measured[:, slot]).max() < 0.3
+
+
+@pytest.mark.parametrize("pitch", [24.0, 30.0, 40.0, 46.0, 60.0, 86.0])
+def test_low_notes_heard_at_a_lower_rate_have_the_lines_of_a_plain_fourier_sum(pitch):
+    audio = tone(pitch, brightness=0.8, seconds=1.2)
+    f0_hz, frame = float(midi_to_hz(pitch)), 50
+    window = min(max(6 * 48_000 / f0_hz, 1024), 8192)
+    n = np.arange(-int(window / 2), int(window / 2) + 1)
+    hann = (0.5 + 0.5 * np.cos(2 * np.pi * n / window)) * 4 / window
+    turns = np.outer(SLOTS * f0_hz / 48_000, n)
+    plain = np.exp(-2j * np.pi * turns) @ (hann * audio[512 * frame + n])
+    plain = np.sqrt(np.abs(plain) ** 2 + 1e-10)  # the front's floor
+    found = heard(audio, pitch)[frame : frame + 1]
+    lines = 10 ** ((found[0, :SLOT_COUNT] * 30 - 30 + loudness(found)) / 20)
+    # Neither over the highest frequency nor cut off, far above or below the loudness.
+    whole = (SLOTS * f0_hz < 23_000) & (np.abs(found[0, :SLOT_COUNT]) < 1.99)
+    assert whole.sum() > 8
+    assert np.abs(lines - plain)[whole].max() < 1e-4 * plain.max()
+
+
+def test_the_noise_bands_are_means_of_a_plain_spectrum():
+    audio = (np.random.default_rng(0).standard_normal(30_000) * 0.1).astype(np.float32)
+    found = heard(audio, 60.0)
+    bands = found[:, CENTS_COLUMN + 1 : CENTS_COLUMN + 1 + BAND_COUNT] * 30 - 50 + loudness(found)[:, None]
+    n = np.arange(-512, 512)
+    hann = (0.5 + 0.5 * np.cos(np.pi * n / 512)) / 256
+    padded = np.pad(audio, (512, 1_000))
+    for frame in (0, 1, 30):
+        plain = np.abs(np.fft.rfft(padded[512 * frame : 512 * frame + 1024] * hann)) ** 2
+        plain *= 2 if frame == 0 else 1  # half of it lies before the note
+        assert np.abs(bands[frame] - 10 * np.log10(NOISE_BAND_MEANS @ plain)).max() < 0.01
 
 
 def loudness(found: np.ndarray) -> np.ndarray:
