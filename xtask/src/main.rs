@@ -23,6 +23,7 @@ mod system_packages;
 mod table;
 mod test;
 mod test_count;
+mod train;
 mod validate;
 mod workspace;
 
@@ -46,6 +47,8 @@ Tasks:
   validate [--runs N]   clap-validator, pluginval and the VST3 validator over the bundles, those of
                         them that are on the PATH
   bench                 speed of the shipped models and of the audio and engine kernels
+  train [--quick]       make a model from nothing under target/training, and try it (--quick: a small
+                        one in about 15 minutes of two cores; without it, hours)
   setup                 fill target/resources, so that `cargo test -p CRATE` and `cargo run` work
 
 A system package that is missing is installed when this user may do so; otherwise the line to type is printed.";
@@ -99,6 +102,11 @@ fn run() -> Result<()> {
         "bench" => {
             arguments.finish()?;
             bench::run(&workspace)
+        }
+        "train" => {
+            let quick = arguments.flag("--quick");
+            arguments.finish()?;
+            train::run(&workspace, quick)
         }
         "setup" => {
             arguments.finish()?;

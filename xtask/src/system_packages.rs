@@ -35,6 +35,13 @@ pub const SCREEN: &[&str] = &["libegl1", "libgl1", "libgl1-mesa-dri", "xauth", "
 /// Hosts and small tools that the tests drive, on top of [`BUILD`] and [`SCREEN`].
 pub const TEST: &[&str] = &["ardour", "imagemagick", "xdotool"];
 
+/// The instruments that models are trained on, and what plays them, on top of [`BUILD`].
+pub const TRAINING: &[&str] = &[
+    "fluid-soundfont-gm",
+    "libfluidsynth3",
+    "musescore-general-soundfont-lossless",
+];
+
 /// Installs those of `packages` that are missing.
 ///
 /// # Errors
@@ -151,7 +158,7 @@ mod tests {
 
     #[test]
     fn no_package_is_listed_twice() {
-        let mut all: Vec<_> = [BUILD, SCREEN, TEST].concat();
+        let mut all: Vec<_> = [BUILD, SCREEN, TEST, TRAINING].concat();
         all.sort_unstable();
         let count = all.len();
         all.dedup();
