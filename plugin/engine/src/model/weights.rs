@@ -9,25 +9,36 @@ use ort::value::{DynValue, Tensor};
 
 /// Smaller weights are not worth sharing.
 const MIN_BYTES: usize = 4096;
+/// `TensorProto.DataType`.
 const FLOAT: u64 = 1;
+const INT8: u64 = 3;
 
 /// One weight of a graph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weight {
     name: String,
     shape: Vec<i64>,
-    values: Vec<f32>,
+    values: Values,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Values {
+    Float(Vec<f32>),
+    Int8(Vec<i8>),
 }
 
 impl Weight {
     /// As a tensor that sessions can be given.
     pub fn into_value(self) -> Option<(String, DynValue)> {
-        let tensor = Tensor::from_array((self.shape, self.values)).ok()?;
-        Some((self.name, tensor.into_dyn()))
+        let tensor = match self.values {
+            Values::Float(values) => Tensor::from_array((self.shape, values)).ok()?.into_dyn(),
+            Values::Int8(values) => Tensor::from_array((self.shape, values)).ok()?.into_dyn(),
+        };
+        Some((self.name, tensor))
     }
 }
 
-/// The large `f32` weights of an ONNX file; none where the file is not understood.
+/// The large weights of an ONNX file, `f32` and 8-bit; none where the file is not understood.
 pub fn shareable(onnx: &[u8]) -> Vec<Weight> {
     let graphs = Fields(onnx).filter(|field| field.number == 7);
     graphs
@@ -53,19 +64,27 @@ fn weight(tensor: &[u8]) -> Option<Weight> {
             _ => {}
         }
     }
-    let raw = raw.filter(|raw| kind == FLOAT && raw.len() >= MIN_BYTES)?;
+    let raw = raw.filter(|raw| raw.len() >= MIN_BYTES)?;
     let count = shape
         .iter()
         .try_fold(1_i64, |count, size| count.checked_mul(*size))?;
-    if usize::try_from(count).ok()?.checked_mul(4)? != raw.len() {
+    let (values, bytes_each) = match kind {
+        FLOAT => {
+            let values = raw.as_chunks::<4>().0.iter();
+            (
+                Values::Float(values.map(|bytes| f32::from_le_bytes(*bytes)).collect()),
+                4,
+            )
+        }
+        INT8 => (
+            Values::Int8(raw.iter().map(|byte| byte.cast_signed()).collect()),
+            1,
+        ),
+        _ => return None,
+    };
+    if usize::try_from(count).ok()?.checked_mul(bytes_each)? != raw.len() {
         return None;
     }
-    let values = raw
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect();
     Some(Weight {
         name: name.filter(|name| !name.is_empty())?.to_string(),
         shape,
@@ -143,11 +162,15 @@ mod tests {
 
     fn model(values: &[f32]) -> Vec<u8> {
         let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        model_of(FLOAT as u8, [32, 32], &raw)
+    }
+
+    fn model_of(kind: u8, shape: [u8; 2], raw: &[u8]) -> Vec<u8> {
         let tensor = [
-            field(1, &[32, 32]),
-            vec![2 << 3, 1],
+            field(1, &shape),
+            vec![2 << 3, kind],
             field(8, b"w"),
-            field(9, &raw),
+            field(9, raw),
         ]
         .concat();
         field(7, &field(5, &tensor))
@@ -161,9 +184,18 @@ mod tests {
             [Weight {
                 name: "w".into(),
                 shape: vec![32, 32],
-                values
+                values: Values::Float(values)
             }]
         );
+    }
+
+    #[test]
+    fn an_eight_bit_weight_is_read_with_its_signs() {
+        let raw: Vec<u8> = (0..4096).map(|i| (i % 256) as u8).collect();
+        let found = shareable(&model_of(INT8 as u8, [64, 64], &raw));
+        let values = raw.iter().map(|byte| byte.cast_signed()).collect();
+        assert_eq!(found[0].values, Values::Int8(values));
+        assert_eq!(shareable(&model_of(7, [32, 16], &raw)), []);
     }
 
     #[test]
