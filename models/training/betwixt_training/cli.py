@@ -66,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", _evaluate, "Measure the trained networks on held-out notes: evaluation.md and .json.")
     soundfonts(evaluate)
     evaluate.add_argument("--notes", type=int, default=40, help="notes of each split [%(default)s]")
+    evaluate.add_argument("--only", type=_sections, help="some sections, with commas between [all]")
+    evaluate.add_argument("--processes", type=int, default=os.cpu_count(), help="worker processes [%(default)s]")
 
     pictures = command("pictures", _pictures, "Spectrograms of recordings and what the trained networks make of them.")
     soundfonts(pictures)
@@ -146,20 +148,29 @@ def _export(options) -> None:
     print(f"{options.out}: {sizes}")
 
 
-def _evaluate(options) -> None:
-    import json
+def _sections(text: str) -> list[str]:
+    from .evaluate import SECTIONS
 
+    names = text.split(",")
+    for name in names:
+        if name not in SECTIONS:
+            raise argparse.ArgumentTypeError(f"no section {name!r}: there are {', '.join(SECTIONS)}")
+    return names
+
+
+def _evaluate(options) -> None:
     from .dataset import Dataset
-    from .evaluate import Fonts, as_markdown, evaluate
+    from .evaluate import evaluate
+    from .evaluation.bench import Bench
+    from .evaluation.sounds import Sounds
     from .instrument import Instrument
     from .train import Checkpoint, checkpoint_path
 
     found = Checkpoint.load(checkpoint_path(options.work))
-    result = evaluate(
-        Instrument(*found.networks()), Dataset(options.work / "data"), Fonts(options.soundfonts), options.notes, _log
-    )
-    (options.work / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n")
-    (options.work / "evaluation.md").write_text(as_markdown(result))
+    data, sounds = Dataset(options.work / "data"), Sounds(options.soundfonts)
+    model = f"{found.step} of {found.plan.steps} steps, seed {found.plan.seed}"
+    with Bench(Instrument(*found.networks()), sounds, options.processes, _log) as bench:
+        evaluate(bench, data, options.work, model, options.notes, options.only)
     print(options.work / "evaluation.md")
 
 
@@ -167,21 +178,21 @@ def _pictures(options) -> None:
     from .dataset import Refused
     from .instrument import Instrument
     from .level import encoder_gain
-    from .pictures import spectrograms
+    from .pictures import Panel, spectrogram_page
     from .recordings import RECORDINGS, render
     from .train import Checkpoint, checkpoint_path
 
     model = Instrument(*Checkpoint.load(checkpoint_path(options.work)).networks())
     known = {r.name: r for r in RECORDINGS}
-    signals = {}
+    rows = []
     for name in options.names:
         if name not in known:
             raise Refused(f"no recording {name!r}: there are {', '.join(known)}")
         audio = render(known[name], options.soundfonts)
         audio = audio * encoder_gain(audio)
-        signals[f"{name}, recording"] = audio
-        signals[f"{name}, through the model"] = model.play(model.encode(audio, known[name].pitch), known[name].pitch)
-    spectrograms(options.out, signals)
+        decoded = model.play(model.encode(audio, known[name].pitch), known[name].pitch)
+        rows.append([Panel(f"{name}, recording", audio), Panel(f"{name}, through the model", decoded)])
+    spectrogram_page(options.out, rows)
 
 
 def _sounds(options) -> None:

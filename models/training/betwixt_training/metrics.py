@@ -1,7 +1,10 @@
-"""Distances between two recordings of a note, in dB and cents. Frames 60 dB under the reference's loudest do not count."""
+"""Measures of a note's audio (48 kHz, mono), and distances between two recordings of one, in dB, cents and ms.
+
+In the distances, frames 60 dB under the reference's loudest do not count, and the longer one's end does not either.
+"""
 
 import numpy as np
-from scipy import fft
+from scipy import fft, signal
 
 from .columns import SAMPLE_RATE, midi_to_hz
 
@@ -13,6 +16,10 @@ MEL_WINDOW_SAMPLES = 2048
 PITCH_WINDOW_SAMPLES = 8192
 PITCH_HOP_SAMPLES = 1024
 PITCH_PADDING = 4
+PEAK_SAMPLES = int(0.15 * SAMPLE_RATE)
+PEAK_REACH_DB = 3.0
+ONSET_WINDOW_SAMPLES, ONSET_HOP_SAMPLES = 512, 48
+ONSET_LAG_FRAMES = 20
 
 
 def magnitudes(audio: np.ndarray, window_samples: int, hop_samples: int, padding: int = 1) -> np.ndarray:
@@ -24,13 +31,21 @@ def magnitudes(audio: np.ndarray, window_samples: int, hop_samples: int, padding
     return np.abs(fft.rfft(cut * window, window_samples * padding, axis=1)) * (4 / window_samples)
 
 
+def alike_long(*signals: np.ndarray) -> list[np.ndarray]:
+    """The signals, each cut to the shortest one's length."""
+    length = min(len(x) for x in signals)
+    return [x[:length] for x in signals]
+
+
 def _db(magnitude, floor):
     return 20 * np.log10(np.maximum(magnitude, floor))
 
 
 def spectral_distance(reference: np.ndarray, other: np.ndarray) -> float:
-    """MSLS: mean |dB| over the cells of STFTs of 256, 1024 and 4096 samples, floored 70 dB under the reference's peak."""
+    """MSLS: mean |dB| over the cells of STFTs of 256, 1024 and 4096 samples, floored 70 dB under the reference's
+    peak."""
     distances = []
+    reference, other = alike_long(reference, other)
     for window in SCALES:
         a, b = (magnitudes(x, window, window // 4) for x in (reference, other))
         floor = a.max() * 10 ** (-RANGE_DB / 20)
@@ -40,16 +55,19 @@ def spectral_distance(reference: np.ndarray, other: np.ndarray) -> float:
     return float(np.mean(distances))
 
 
-def _mel_filters() -> np.ndarray:
-    to_mel = lambda f: 2595 * np.log10(1 + f / 700)
-    edges = 700 * (10 ** (np.linspace(to_mel(20.0), to_mel(24_000.0), MEL_COUNT + 2) / 2595) - 1)
-    bins = np.fft.rfftfreq(MEL_WINDOW_SAMPLES, 1 / SAMPLE_RATE)
+def mel_filters(bands: int, window_samples: int, low_hz: float, high_hz: float) -> np.ndarray:
+    """Triangles of equal area on Slaney's mel scale (linear to 1 kHz, then logarithmic; the Auditory Toolbox, 1998;
+    what librosa has by default): f32 `[bands, window_samples // 2 + 1]`."""
+    to_mel = lambda f: np.where(f < 1000, f * 3 / 200, 15 + np.log(np.maximum(f, 1000) / 1000) * 27 / np.log(6.4))
+    to_hz = lambda m: np.where(m < 15, m * 200 / 3, 1000 * np.exp((m - 15) * np.log(6.4) / 27))
+    edges = to_hz(np.linspace(to_mel(low_hz), to_mel(high_hz), bands + 2))
+    bins = np.fft.rfftfreq(window_samples, 1 / SAMPLE_RATE)
     rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    return (np.maximum(0, np.minimum(rise, fall)) * (2 / (edges[2:] - edges[:-2]))[:, None] * 23.4).astype(np.float32)
+    return (np.maximum(0, np.minimum(rise, fall)) * (2 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
 
 
-MEL_FILTERS = _mel_filters()
+MEL_FILTERS = mel_filters(MEL_COUNT, MEL_WINDOW_SAMPLES, 20.0, 24_000.0) * 10
 
 
 def mel_db(audio: np.ndarray) -> np.ndarray:
@@ -59,7 +77,7 @@ def mel_db(audio: np.ndarray) -> np.ndarray:
 
 def mel_distance(reference: np.ndarray, other: np.ndarray) -> float:
     """Mean |dB| over the cells of the mel spectrogram, floored 70 dB under the reference's peak."""
-    a, b = mel_db(reference), mel_db(other)
+    a, b = map(mel_db, alike_long(reference, other))
     floor = a.max() - RANGE_DB
     active = np.maximum(a.max(1), b.max(1)) > a.max() - ACTIVE_DB
     return float(np.abs(np.maximum(a, floor) - np.maximum(b, floor))[active].mean())
@@ -76,7 +94,7 @@ def a_loudness_db(audio: np.ndarray) -> np.ndarray:
 
 def loudness_distance(reference: np.ndarray, other: np.ndarray) -> float:
     """Mean |dB| between the A-weighted levels, floored 60 dB under the reference's loudest frame."""
-    a, b = a_loudness_db(reference), a_loudness_db(other)
+    a, b = map(a_loudness_db, alike_long(reference, other))
     floor = a.max() - ACTIVE_DB
     active = np.maximum(a, b) > floor
     return float(np.abs(np.maximum(a, floor) - np.maximum(b, floor))[active].mean())
@@ -110,6 +128,81 @@ def f0_cents(audio: np.ndarray, pitch: float) -> np.ndarray:
     spread = (weight * np.abs(cents - mean)).sum(0) / weight.sum(0)
     level = 20 * np.log10(weight.sum(0))
     return np.where((spread < 15) & (level > level.max() - 40), mean, np.nan)
+
+
+def own_tuning(audio: np.ndarray, pitch: float) -> float:
+    """The pitch, in semitones, at which a recording of the note `pitch` sounds: the median of its f0 in the first 3 s;
+    `pitch` itself where fewer than 30 % of the frames that are heard (to 40 dB under the loudest) have an f0, as in
+    bells and noise."""
+    heard = audio[: 3 * SAMPLE_RATE]
+    power = magnitudes(heard, 2 * PITCH_HOP_SAMPLES, PITCH_HOP_SAMPLES)
+    power = (power**2).sum(1)
+    cents = f0_cents(heard, pitch)
+    cents = cents[np.isfinite(cents)]
+    sure = len(cents) > 0.3 * (power > power.max() * 1e-4).sum()
+    return pitch + float(np.median(cents)) / 100 if sure else float(pitch)
+
+
+def crest_db(audio: np.ndarray) -> float:
+    """Peak over rms of all of it, dB."""
+    return float(20 * np.log10(np.abs(audio).max() / np.sqrt(np.mean(np.square(audio, dtype=np.float64)))))
+
+
+def peak_ms(audio: np.ndarray, pitch: float) -> float:
+    """When the attack has arrived: the first time that the envelope comes within 3 dB of its highest in the first 150
+    ms.
+
+    The envelope is the rms under a Hann window of 3 ms or of one period, whichever is longer: within a period, the
+    place of the waveform's peak depends on the partials' phases, which no model keeps. And what has arrived may go on
+    with little change and beat, so that the place of the highest point is chance: the ceiling's differs by 5 ms in the
+    median of 26 struck and plucked notes, this one's by 1.7."""
+    power = _attack_power(audio, pitch)
+    return float((power >= power.max() * 10 ** (-PEAK_REACH_DB / 10)).argmax() * 1000 / SAMPLE_RATE)
+
+
+def highest_ms(audio: np.ndarray, pitch: float) -> float:
+    """When that envelope is highest."""
+    return float(_attack_power(audio, pitch).argmax() * 1000 / SAMPLE_RATE)
+
+
+def _attack_power(audio: np.ndarray, pitch: float) -> np.ndarray:
+    reach = max(0.003, 1 / float(midi_to_hz(pitch)))
+    window = np.hanning(int(reach * SAMPLE_RATE) // 2 * 2 + 3)
+    heard = np.asarray(audio[: PEAK_SAMPLES + len(window)], np.float64)
+    return signal.fftconvolve(heard**2, window / window.sum(), "same")[:PEAK_SAMPLES]
+
+
+def early_db(audio: np.ndarray) -> float:
+    """Energy of the first millisecond against the loudest millisecond of the first 100, dB, at least -60: a recording
+    seldom begins with its attack."""
+    power = np.square(audio[: SAMPLE_RATE // 10], dtype=np.float64).reshape(100, -1).mean(1)
+    return float(10 * np.log10(max(power[0] / power.max(), 1e-6)))
+
+
+def onset_strength_db(audio: np.ndarray, loudest: float) -> float:
+    """The highest rise within 20 ms, dB, in the first 60 ms, out of silence: mean over 40 mel bands, of which falling
+    ones count as 0. `loudest` is `onset_loudest` of the recording that it is to be compared with; 60 dB under it is
+    silence."""
+    level = _db(_onset_bands(audio), loudest * 1e-3)
+    rise = np.maximum(level[ONSET_LAG_FRAMES:] - level[:-ONSET_LAG_FRAMES], 0).mean(1)
+    return float(rise.max())
+
+
+def onset_loudest(audio: np.ndarray) -> float:
+    """The highest magnitude in a mel band in the first 60 ms."""
+    return float(_onset_bands(audio).max())
+
+
+def _onset_bands(audio: np.ndarray) -> np.ndarray:
+    silence = ONSET_WINDOW_SAMPLES // 2 + ONSET_LAG_FRAMES * ONSET_HOP_SAMPLES
+    heard = np.pad(audio[: int(0.06 * SAMPLE_RATE)], (silence, 0))
+    return (
+        magnitudes(heard, ONSET_WINDOW_SAMPLES, ONSET_HOP_SAMPLES)[: -ONSET_WINDOW_SAMPLES // 2 // ONSET_HOP_SAMPLES]
+        @ _ONSET_MEL.T
+    )
+
+
+_ONSET_MEL = mel_filters(40, ONSET_WINDOW_SAMPLES, 20.0, 16_000.0)
 
 
 def boundary_energy_ratio(audio: np.ndarray, hop_samples: int) -> float:
