@@ -9,14 +9,14 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use betwixt_audio::rendered_note::NoteWriter;
 use crossbeam::channel::{Receiver, Sender, unbounded};
 
-use crate::decoder::Decoder;
+use crate::decoder::{DecodeError, Decoder};
 use crate::model::Model;
 use crate::note_cache::NoteId;
 use crate::note_render::NoteRender;
@@ -174,7 +174,7 @@ impl Workers {
 
     /// Calls off what is being rendered and waits for the threads' end.
     pub(crate) fn stop(self) {
-        self.cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.cancel.store(true, Ordering::Relaxed);
         drop(self.tasks);
         for thread in self.threads {
             // A worker catches panics of decoders; one of its own has been reported by the panic hook.
@@ -257,6 +257,9 @@ impl Worker {
             return Ok(Vec::new());
         };
         let cancel = Arc::clone(&self.cancel);
+        if cancel.load(Ordering::Relaxed) {
+            return Err(DecodeError::Cancelled.to_string());
+        }
         let decoder = self.decoder_of(&source)?;
         let mut notes: Vec<&mut NoteRender> = batch.iter_mut().map(|(_, job)| &mut job.render).collect();
         catch_unwind(AssertUnwindSafe(|| {
