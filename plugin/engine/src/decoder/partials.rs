@@ -120,7 +120,15 @@ impl PartialsDecoder {
     }
 
     /// One graph run for notes that decode the same number of frames.
-    fn render_together(&mut self, runs: &mut [&mut Run<'_>], frames: usize) -> Result<(), DecodeError> {
+    fn render_together(
+        &mut self,
+        runs: &mut [&mut Run<'_>],
+        frames: usize,
+        cancel: &AtomicBool,
+    ) -> Result<(), DecodeError> {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(DecodeError::Cancelled);
+        }
         let (batch, dims) = (runs.len(), self.format.dims);
         self.embedding.resize(batch * frames * dims, 0.0);
         self.pitch.resize(batch * frames, 0.0);
@@ -182,6 +190,9 @@ impl PartialsDecoder {
             .map_err(failed)?;
 
         for (index, run) in runs.iter_mut().enumerate() {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(DecodeError::Cancelled);
+            }
             let note: &mut PartialsNote = run.note.downcast_mut().ok_or(DecodeError::ForeignSnapshot)?;
             let own = |values: &'_ [f32]| {
                 let count = values.len() / batch;
@@ -234,12 +245,9 @@ impl Decoder for PartialsDecoder {
         waiting.sort_by_key(|(frames, _)| *frames);
         for alike in waiting.chunk_by_mut(|a, b| a.0 == b.0) {
             for part in alike.chunks_mut(self.batch_capacity) {
-                if cancel.load(Ordering::Relaxed) {
-                    return Err(DecodeError::Cancelled);
-                }
                 let frames = part[0].0;
                 let mut together: Vec<&mut Run<'_>> = part.iter_mut().map(|(_, run)| &mut **run).collect();
-                self.render_together(&mut together, frames)?;
+                self.render_together(&mut together, frames, cancel)?;
             }
         }
         Ok(())
