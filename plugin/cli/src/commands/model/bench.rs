@@ -118,7 +118,10 @@ pub fn run(folder: &Path, device: DeviceChoice, interrupted: &AtomicBool) -> any
     println!("\nencoder, a note of {NOTE_SECONDS} s");
     for pitch in ENCODED_PITCHES {
         let samples = tone_samples(&model, pitch, NOTE_SECONDS);
-        let time = best_round(3, || Ok(drop(encoder.encode(&samples, pitch)?)))?;
+        let time = best_round(3, || {
+            encoder.encode(&samples, pitch)?;
+            Ok(())
+        })?;
         println!("{pitch:>5}   {:>8.2} ms", ms(time));
         encoding = encoding.max(time);
     }
