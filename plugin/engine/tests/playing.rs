@@ -155,6 +155,22 @@ fn a_bounce_is_the_same_for_any_block_size_and_number_of_workers() {
 }
 
 #[test]
+fn a_wide_chord_is_rendered_together_and_sounds_as_with_many_workers() {
+    let keys: Vec<(u8, f64, f64)> = (0..14).map(|note| (36 + 4 * note, 0.0, 0.8)).collect();
+    let play_with = |workers| {
+        let engine = engine(EngineOptions {
+            workers,
+            ..EngineOptions::default()
+        });
+        play(&engine, four_corners(), score(&keys, 1.0), 48_000, 64)
+    };
+    // One worker gets all of them in one batch, seven get two each.
+    let (together, report) = play_with(1);
+    assert!(rms(&together) > 1e-3 && report.notes_refused == 0);
+    assert!(together == play_with(7).0);
+}
+
+#[test]
 fn every_rate_bounces_the_same_twice() {
     let engine = engine(EngineOptions::default());
     for rate_hz in [44_100, 96_000] {
