@@ -60,7 +60,7 @@ def _write(path: Path, text: str) -> None:
 
 def as_markdown(result: dict) -> str:
     """What a model card says: the goals, then each section's tables."""
-    found = {name: of for name, of in result["sections"].items() if name in SECTIONS}
+    found = {name: result["sections"][name] for name in SECTIONS if name in result["sections"]}
     goals = [
         g for name, of in found.items() if hasattr(SECTIONS[name][0], "goals") for g in SECTIONS[name][0].goals(of)
     ]
