@@ -7,7 +7,7 @@ from .columns import GROUP_EDGES, HOP_SAMPLES, NOISE_EDGES_HZ, SAMPLE_RATE, SLOT
 from .decoder import DIMS
 from .front import EMBEDDING_HOP_SAMPLES
 
-VERSION = 1
+VERSION = 2
 CHUNK_FRAMES = 2
 LICENCE = "MIT OR Apache-2.0"
 
