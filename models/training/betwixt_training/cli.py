@@ -10,8 +10,8 @@ from .soundfont import DEFAULT_FOLDER, FONTS, Missing
 
 PACKAGE = Path(__file__).resolve().parent
 DEFAULT_WORK = PACKAGE.parent / "work"
-DEFAULT_STEPS = 11000
-QUICK_STEPS, QUICK_WIDTH = 1000, 128
+DEFAULT_STEPS = 8700
+QUICK_STEPS, QUICK_WIDTH = 700, 128
 DEFAULT_MODEL = PACKAGE.parent.parent / "spectral"
 # Recordings whose decoding is kept as reference vectors, and the pitches they are decoded at.
 REFERENCE_PITCHES = {"Upright Bass": 36.0, "Flute": 72.5}

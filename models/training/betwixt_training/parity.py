@@ -17,7 +17,7 @@ from .level import TARGET_RMS
 # What is allowed between ONNX Runtime and PyTorch: rounding of float32 in another order.
 ALLOWED = {"embedding": 1e-3, "amplitude_db": 1e-2, "deviation": 1e-4, "cents": 1e-2, "noise_db": 1e-2}
 # What 8-bit weights may lose, on average.
-ALLOWED_LOSS = {"level_db": 0.2, "flutter_db": 0.1, "noise_db": 0.2, "cents": 0.1, "deviation": 1e-3}
+ALLOWED_LOSS = {"level_db": 0.2, "flutter_db": 0.15, "noise_db": 0.3, "cents": 0.15, "deviation": 2e-3}
 
 
 def probe_audio(pitch: float, samples: int, rng: np.random.Generator) -> np.ndarray:

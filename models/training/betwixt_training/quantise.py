@@ -22,6 +22,8 @@ LARGEST_WEIGHT = 64
 LEVELS = 255  # of what flows in, unsigned
 # Between equalising what flows in (1) and leaving it (0): SmoothQuant, Xiao et al. 2022.
 SMOOTHING = 0.5
+# One of so many frames is looked at: neighbours are alike.
+FRAME_STRIDE = 4
 # Shares of the full range that are tried as the quantised one; what lies beyond is clipped.
 RANGES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5)
 
@@ -171,7 +173,7 @@ def _in_order(graph: GraphProto) -> None:
 
 
 def _flowing(model: ModelProto, names: list[str], feeds) -> dict[str, np.ndarray]:
-    """What tensors held over all runs: name -> `[frames, K]`."""
+    """What tensors held over all runs, in every `FRAME_STRIDE`-th frame: name -> `[rows, K]`."""
     tapped = ModelProto()
     tapped.CopyFrom(model)
     names = list(dict.fromkeys(names))
@@ -183,7 +185,8 @@ def _flowing(model: ModelProto, names: list[str], feeds) -> dict[str, np.ndarray
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(tapped.SerializeToString(), options, providers=["CPUExecutionProvider"])
     runs = [session.run(names, feed) for feed in feeds]
-    return {name: np.concatenate([run[i].reshape(-1, run[i].shape[-1]) for run in runs]) for i, name in enumerate(names)}
+    rows = lambda values: values.reshape(-1, values.shape[-1])[::FRAME_STRIDE]
+    return {name: np.concatenate([rows(run[i]) for run in runs]) for i, name in enumerate(names)}
 
 
 def _smooth(graph: GraphProto, product: NodeProto, inflow: np.ndarray) -> None:
