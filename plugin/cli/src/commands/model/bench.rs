@@ -118,7 +118,7 @@ pub fn run(folder: &Path, device: DeviceChoice, interrupted: &AtomicBool) -> any
     println!("\nencoder, a note of {NOTE_SECONDS} s");
     for pitch in ENCODED_PITCHES {
         let samples = tone_samples(&model, pitch, NOTE_SECONDS);
-        let time = best_round(3, || {
+        let time = best_round(|| {
             encoder.encode(&samples, pitch)?;
             Ok(())
         })?;

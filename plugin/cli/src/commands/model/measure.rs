@@ -9,12 +9,21 @@ use betwixt_engine::note_render::{BlendedNote, NoteRender};
 /// Audio in a whole note, and in one to be encoded.
 pub const NOTE_SECONDS: f64 = 4.0;
 /// The best of so many rounds counts.
-const ROUNDS: usize = 5;
-/// First chunks in a round.
-const FIRST_CHUNKS: u32 = 50;
+const ROUNDS: usize = 3;
+/// Length of a round: systems count a thread's time on a core in steps of some milliseconds.
+const ROUND: Duration = Duration::from_millis(300);
 
-/// Time of one call of `work`, which is called so many times in each round: that of the best round.
-pub fn best_round(calls: u32, mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+/// Time of one call of `work`, which is called as often as fills a round: that of the best round.
+pub fn best_round(mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+    // A first call may be slow, or interrupted: the fastest of some tells how many fill a round.
+    let mut fastest = Duration::MAX;
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        work()?;
+        fastest = fastest.min(start.elapsed());
+    }
+    let calls = ROUND.as_nanos() / fastest.as_nanos().max(1) + 1;
+    let calls = u32::try_from(calls).unwrap_or(u32::MAX);
     let mut best = Duration::MAX;
     for _ in 0..ROUNDS {
         let clock = Clock::start();
@@ -29,7 +38,7 @@ pub fn best_round(calls: u32, mut work: impl FnMut() -> anyhow::Result<()>) -> a
 /// The time from the start of a note to its first chunk.
 pub fn first_chunk(decoder: &mut dyn Decoder, note: &BlendedNote, pitch: f32) -> anyhow::Result<Duration> {
     let mut samples = vec![0.0; decoder.format().chunk_samples];
-    best_round(FIRST_CHUNKS, || {
+    best_round(|| {
         let mut state = begin(decoder, pitch);
         render(decoder, &mut state, note, &mut samples)
     })
@@ -50,7 +59,7 @@ pub fn fixed_runs(
     let format = decoder.format();
     let mut samples = vec![vec![0.0; chunks * format.chunk_samples]; notes.len()];
     let mut seconds = 0.0;
-    let time = best_round(1, || {
+    let time = best_round(|| {
         let mut states: Vec<Snapshot> = notes.iter().map(|(_, pitch)| begin(decoder, *pitch)).collect();
         let mut rendered = 0;
         while (rendered as f64) < NOTE_SECONDS * f64::from(format.sample_rate_hz) {
@@ -80,7 +89,7 @@ pub fn as_played(
     note: &BlendedNote,
 ) -> anyhow::Result<f64> {
     let mut seconds = 0.0;
-    let time = best_round(1, || {
+    let time = best_round(|| {
         let mut note = NoteRender::new(note.clone(), 1, format);
         let mut rendered = 0;
         while (rendered as f64) < NOTE_SECONDS * f64::from(format.sample_rate_hz) {
