@@ -80,6 +80,13 @@ impl Embedding {
         &self.values
     }
 
+    /// Adds `shift` to one dimension of every frame, which stays in -1 .. 1.
+    pub fn shift(&mut self, dim: usize, shift: f32) {
+        for value in self.values.iter_mut().skip(dim).step_by(self.dims) {
+            *value = (*value + shift).clamp(-1.0, 1.0);
+        }
+    }
+
     /// Adds `weight` times the vector at a fractional frame to `sum`; held before the first and after the last.
     pub fn add_at(&self, position: f64, weight: f32, sum: &mut [f32]) {
         let last = self.frames() - 1;

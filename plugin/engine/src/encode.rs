@@ -1,12 +1,14 @@
 //! From a recording to a sound.
 //!
 //! Background threads only. The recording is read to mono at the model's rate, silence before the note is cut,
-//! its pitch is found unless it is given, its level is brought to the model's, and the model's encoder does the rest.
+//! its pitch is found unless it is given, its level is brought to the model's, the model's encoder does the rest, and what the
+//! sound's decoding is out of tune by is taken out.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::audio_file::{self, AudioFileError, ChannelUse};
+use crate::decoder::DecodeError;
 use crate::encoder::{Encoder, EncoderError};
 use crate::pitch_detect::{self, DetectedPitch, MIN_CONFIDENCE};
 use crate::sound::Sound;
@@ -53,6 +55,8 @@ pub enum Stage {
     Pitch,
     /// Running the encoder.
     Encoding,
+    /// Putting the sound in tune.
+    Tuning,
 }
 
 /// A sound, and how it came about.
@@ -101,6 +105,9 @@ pub enum EncodeError {
     /// The encoder failed.
     #[error(transparent)]
     Encoder(#[from] EncoderError),
+    /// The decoder failed.
+    #[error(transparent)]
+    Decoder(#[from] DecodeError),
     /// Encoding was called off.
     #[error("encoding was cancelled")]
     Cancelled,
@@ -178,7 +185,7 @@ pub fn encode_file(
     let levels = sustain_loop::levels_db(&samples, hop);
     let loop_region = sustain_loop::find(&levels, hop as f64 / f64::from(rate_hz))
         .filter(|region| (region.end_frame as usize) < embedding.frames());
-    let sound = Sound {
+    let mut sound = Sound {
         name: label.name,
         family: label.family,
         tags: label.tags,
@@ -190,6 +197,8 @@ pub fn encode_file(
         loop_region,
         embedding,
     };
+    enter(Stage::Tuning)?;
+    encoder.tune(&mut sound, cancel)?;
     let seconds = samples.len() as f64 / f64::from(rate_hz);
     Ok(Encoded {
         sound,

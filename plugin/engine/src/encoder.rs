@@ -2,12 +2,17 @@
 //!
 //! Background threads only: a four-second note takes tens of milliseconds. All analysis is in the graph.
 
+use std::sync::atomic::AtomicBool;
+
 use betwixt_audio::denormals::FlushDenormals;
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 
+use crate::decoder::DecodeError;
 use crate::embedding::{Embedding, EmbeddingError};
 use crate::model::manifest::{Manifest, PitchInput};
+use crate::sound::Sound;
+use crate::tuning::Tuner;
 
 /// An encoder of one thread.
 #[derive(Debug)]
@@ -18,6 +23,7 @@ pub struct Encoder {
     embedding_hop_samples: usize,
     dims: usize,
     takes_pitch: bool,
+    tuner: Option<Tuner>,
 }
 
 /// Why audio could not be encoded.
@@ -42,7 +48,8 @@ pub enum EncoderError {
 }
 
 impl Encoder {
-    pub(crate) fn new(session: Session, graph: &str, manifest: &Manifest) -> Self {
+    /// `tuner` where the model carries the pitch in a dimension of its own.
+    pub(crate) fn new(session: Session, graph: &str, manifest: &Manifest, tuner: Option<Tuner>) -> Self {
         Self {
             session,
             graph: graph.into(),
@@ -50,6 +57,7 @@ impl Encoder {
             embedding_hop_samples: manifest.embedding_hop_samples,
             dims: manifest.dims,
             takes_pitch: manifest.pitch == PitchInput::Conditioned,
+            tuner,
         }
     }
 
@@ -61,6 +69,16 @@ impl Encoder {
     /// Samples between embedding frames.
     pub fn embedding_hop_samples(&self) -> usize {
         self.embedding_hop_samples
+    }
+
+    /// Puts a sound of this model in tune; returns by how many semitones, 0 if the model cannot.
+    ///
+    /// # Errors
+    /// The decoder's, which the sound is heard through.
+    pub fn tune(&mut self, sound: &mut Sound, cancel: &AtomicBool) -> Result<f32, DecodeError> {
+        self.tuner
+            .as_mut()
+            .map_or(Ok(0.0), |tuner| tuner.tune(sound, cancel))
     }
 
     /// Encodes mono audio that was brought to the model's level; `pitch` is a MIDI note number, fractional.

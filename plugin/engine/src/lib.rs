@@ -53,6 +53,7 @@ mod scheduler;
 pub mod sound;
 pub mod status;
 pub mod sustain_loop;
+pub mod tuning;
 pub mod wav;
 pub mod whole_file;
 mod work_queue;

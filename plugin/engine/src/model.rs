@@ -23,6 +23,7 @@ use crate::decoder::{Decoder, DecoderFormat};
 use crate::encoder::Encoder;
 use crate::runtime::provider::{self, DeviceChoice, Provider, ProviderReport};
 use crate::runtime::{Runtime, RuntimeError};
+use crate::tuning::Tuner;
 use check::{batches_exactly, check_decoder, check_encoder, decoder_trial};
 use graph::GraphFile;
 use manifest::{Driver, Manifest, ManifestError, PitchInput};
@@ -304,7 +305,10 @@ impl Model {
             Some(session) => session,
             None => self.session(&self.encoder, Provider::Cpu)?,
         };
-        Ok(Encoder::new(session, self.encoder.name(), &self.manifest))
+        let frames = self.frames_per_embedding_frame();
+        let tuner = |dim| Ok::<_, ModelError>(Tuner::new(self.decoder()?, dim, frames));
+        let tuner = self.manifest.pitch_dim.map(tuner).transpose()?;
+        Ok(Encoder::new(session, self.encoder.name(), &self.manifest, tuner))
     }
 
     fn session(&self, graph: &GraphFile, provider: Provider) -> Result<Session, ModelError> {

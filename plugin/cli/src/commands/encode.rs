@@ -73,6 +73,7 @@ pub fn run(args: &EncodeArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
             Stage::Reading => "reading the recording",
             Stage::Pitch => "finding its pitch",
             Stage::Encoding => "encoding",
+            Stage::Tuning => "putting it in tune",
         });
     };
     let encoded = encode_file(

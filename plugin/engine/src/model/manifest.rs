@@ -24,6 +24,8 @@ pub struct Manifest {
     pub hop_samples: usize,
     /// Where pitch enters.
     pub pitch: PitchInput,
+    /// The embedding's dimension that carries the deviation from the pitch, in semitones, if one does.
+    pub pitch_dim: Option<usize>,
     /// Decoder frames in one chunk.
     pub chunk_frames: usize,
     /// Licence of the weights, as an SPDX expression.
@@ -140,7 +142,7 @@ const SAMPLE_RATE_HZ: (i64, i64) = (8000, 192_000);
 const MAX_SLOTS: usize = 4096;
 const MAX_HARMONIC: i64 = 4096;
 
-const ROOT: [&str; 13] = [
+const ROOT: [&str; 14] = [
     "name",
     "version",
     "sample_rate",
@@ -148,6 +150,7 @@ const ROOT: [&str; 13] = [
     "embedding_hop",
     "hop",
     "pitch",
+    "pitch_dim",
     "chunk_frames",
     "licence",
     "source",
@@ -193,6 +196,11 @@ impl Manifest {
             return Err(root.wrong("embedding_hop", &format!("a multiple of `hop`, {hop_samples}")));
         }
         let sample_rate_hz = root.integer("sample_rate", SAMPLE_RATE_HZ)? as u32;
+        let dims = root.integer("dims", DIMS)?;
+        let pitch_dim = match table.contains_key("pitch_dim") {
+            true => Some(root.integer("pitch_dim", (0, dims - 1))? as usize),
+            false => None,
+        };
 
         let encoder = root.section("encoder")?;
         encoder.only(&["graph", "sha256"])?;
@@ -209,7 +217,8 @@ impl Manifest {
             name,
             version: root.integer("version", (1, i64::from(u32::MAX)))? as u32,
             sample_rate_hz,
-            dims: root.integer("dims", DIMS)? as usize,
+            dims: dims as usize,
+            pitch_dim,
             embedding_hop_samples,
             hop_samples,
             pitch: match root.choice("pitch", &["conditioned", "embedded"])? {
