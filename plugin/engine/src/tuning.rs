@@ -13,8 +13,8 @@ use crate::decoder::{DecodeError, Decoder};
 use crate::note_render::{BlendedNote, NoteRender};
 use crate::sound::Sound;
 
-/// What is heard of the decoded note: its attack glides, its end is long the same.
-const HEARD_SECONDS: std::ops::Range<f64> = 0.1..2.5;
+/// What is heard of the decoded note: after its attack, which glides, and as long as most notes last: players drift.
+const HEARD_SECONDS: std::ops::Range<f64> = 0.15..1.3;
 /// The harmonics that are listened to: those of stiff strings stray from the fourth on.
 const HARMONICS: usize = 4;
 /// A harmonic is followed in frames of so many periods: short enough for it to tremble in, long enough to tell it from the next.
