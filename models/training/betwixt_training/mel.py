@@ -17,10 +17,9 @@ from .columns import (
     midi_to_hz,
     partial_count,
 )
-from .loudness import PER_DB
+from .loudness import PER_DB, PITCH_COUNT
 from .metrics import MEL_FILTERS, MEL_WINDOW_SAMPLES
 
-PITCH_COUNT = 128
 _BINS = MEL_WINDOW_SAMPLES // 2 + 1
 
 

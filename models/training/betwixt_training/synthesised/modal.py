@@ -6,7 +6,7 @@ listed strike-tone ratio 1 is the pitch, whatever lies below it.
 
 import numpy as np
 
-from .sound import FRAMES, NOISE_HZ, SECONDS, Synthesised, low_pass, noise, ring, samples
+from .sound import FRAMES, NOISE_HZ, SECONDS, Synthesised, from_table, low_pass, noise, ring, samples
 
 FAMILY = "modal"
 _BAR = (1, 2.756, 5.404, 8.933, 13.34, 18.64)
@@ -65,10 +65,7 @@ def instruments() -> list[Synthesised]:
         "tremolo_hz",
         "swell_s",
     )
-    return [
-        Synthesised(name, FAMILY, sound[0], sound[1], True, dict(zip(keys, sound[2:], strict=True), seed=number))
-        for number, (name, sound) in enumerate(_SOUNDS.items())
-    ]
+    return from_table(FAMILY, keys, _SOUNDS)
 
 
 def render(parameters, hz: float, velocity: float, rng: np.random.Generator) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .sound import NOISE_HZ, SECONDS, Synthesised, band, harmonics, low_pass, noise, ring
+from .sound import NOISE_HZ, SECONDS, Synthesised, band, from_table, harmonics, low_pass, noise, ring
 
 FAMILY = "plucks"
 # Name: lowest, highest, pluck position, stiffness B at C4, decay of the fundamental at C4 (60 dB), how much faster high
@@ -33,10 +33,7 @@ _SOUNDS = {
 def instruments() -> list[Synthesised]:
     """One of each sound."""
     keys = ("position", "stiffness", "decay_s", "loss", "damped_s", "slope", "strings", "detune_cents", "click", "body")
-    return [
-        Synthesised(name, FAMILY, sound[0], sound[1], True, dict(zip(keys, sound[2:], strict=True), seed=number))
-        for number, (name, sound) in enumerate(_SOUNDS.items())
-    ]
+    return from_table(FAMILY, keys, _SOUNDS)
 
 
 def render(parameters, hz: float, velocity: float, rng: np.random.Generator) -> np.ndarray:

@@ -39,6 +39,15 @@ class Synthesised:
     parameters: Mapping[str, object]
 
 
+def from_table(family: str, keys: tuple[str, ...], sounds: Mapping[str, tuple]) -> list[Synthesised]:
+    """Pitched instruments of a family from a table: name -> lowest and highest pitch, then the parameters that `keys` name;
+    each one's place in the table is its `seed`."""
+    return [
+        Synthesised(name, family, sound[0], sound[1], True, dict(zip(keys, sound[2:], strict=True), seed=number))
+        for number, (name, sound) in enumerate(sounds.items())
+    ]
+
+
 def samples(frames: np.ndarray) -> np.ndarray:
     """Values at `FRAMES` -> values at every sample, f32."""
     frames = np.asarray(frames, np.float32)

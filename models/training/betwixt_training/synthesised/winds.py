@@ -10,12 +10,15 @@ from .sound import (
     band,
     cycles,
     envelope,
+    from_table,
     harmonic_sound,
     harmonics,
     low_pass,
     noise,
+    samples,
+    vibrato,
+    wander,
 )
-from .sound import samples, vibrato, wander
 
 FAMILY = "winds"
 # Name: lowest, highest, slope of the spectrum, weight of even harmonics, dB an octave that full level adds, corner as a
@@ -53,10 +56,7 @@ _KEYS = ("slope", "even", "brighter_db", "corner", "attack_s", "release_s", "bre
 
 def instruments() -> list[Synthesised]:
     """One of each sound."""
-    return [
-        Synthesised(name, FAMILY, sound[0], sound[1], True, dict(zip(_KEYS, sound[2:], strict=True), seed=number))
-        for number, (name, sound) in enumerate(_SOUNDS.items())
-    ]
+    return from_table(FAMILY, _KEYS, _SOUNDS)
 
 
 def render(parameters, hz: float, velocity: float, rng: np.random.Generator) -> np.ndarray:
