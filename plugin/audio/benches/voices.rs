@@ -1,12 +1,13 @@
 //! What 64 held voices cost in blocks of 128: the time of an iteration over 8192 is the time a voice and sample.
 
-use betwixt_audio::blend::{BlendCell, CornerMask};
+use betwixt_audio::blend::CornerMask;
 use betwixt_audio::event::{Event, EventKind, NoteAddress};
 use betwixt_audio::instrument::Instrument;
 use betwixt_audio::link::{ToAudio, link};
-use betwixt_audio::note::{NoteKey, PatchId};
+use betwixt_audio::note::{NoteKey, Part, PatchId, Strike};
 use betwixt_audio::rendered_note::RenderedNote;
 use betwixt_audio::settings::Settings;
+use betwixt_audio::timbre::Timbre;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const VOICES: u8 = 64;
@@ -33,10 +34,10 @@ fn voices(criterion: &mut Criterion) {
             })
             .unwrap();
         for key in 0..VOICES {
-            let cell = BlendCell { x: 128, y: 128 };
             let key = NoteKey {
                 patch: PatchId(1),
-                cell,
+                strike: Strike::with(Timbre::default()),
+                part: Part::Mid,
                 pitch_cents: i32::from(key + 30) * 100,
             };
             let (mut writer, note) = RenderedNote::new(key, CHUNK, SECONDS * 48_000 / CHUNK, 48_000);

@@ -59,7 +59,7 @@ impl Blend {
     }
 
     /// The same position, at most `push` outside the pad. What is not a number becomes the middle.
-    fn bounded(self, push: f32) -> Self {
+    pub(crate) fn bounded(self, push: f32) -> Self {
         let bound = |v: f32| {
             if v.is_nan() {
                 0.5

@@ -52,13 +52,66 @@ pub enum EventKind {
         /// Up or down from the keys' pitches.
         semitones: f32,
     },
+    /// Moves one target of single notes (CLAP's polyphonic modulation): replaces the last amount.
+    Modulate {
+        /// The notes meant.
+        address: NoteAddress,
+        /// What moves.
+        target: Target,
+        /// Added to what the settings say, in the target's own unit.
+        amount: f32,
+    },
+    /// How hard keys are pressed after the strike, 0 to 1; moves what [`Settings::pressure`](crate::settings::Settings)
+    /// says. Addressed to a channel alone it is also that of the channel's notes to come.
+    Pressure {
+        /// The notes meant.
+        address: NoteAddress,
+        /// 0 to 1.
+        value: f32,
+    },
+    /// MPE's third dimension (controller 74) or CLAP's brightness expression, 0 to 1, the middle at rest; moves what
+    /// [`Settings::slide`](crate::settings::Settings) says. Addressed to a channel alone it is also that of the channel's
+    /// notes to come.
+    Slide {
+        /// The notes meant.
+        address: NoteAddress,
+        /// 0 to 1.
+        value: f32,
+    },
     /// The blend of notes struck from here to the end of the call; the next call starts from its settings.
-    /// For callers that do not split blocks where a parameter changes.
+    /// Sounding notes follow. For callers that do not split blocks where a parameter changes.
     Blend(Blend),
     /// As a note off for every held key; pedals still hold.
     AllNotesOff,
     /// All voices are silenced, within 10 ms.
     AllSoundOff,
+}
+
+/// What of a single note can be moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// Nothing.
+    #[default]
+    None,
+    /// Left to right on the pad, in pad widths.
+    BlendX,
+    /// Bottom to top on the pad, in pad heights.
+    BlendY,
+    /// Movement of the embedding, 0 to 1.
+    Heat,
+    /// Tilt of the spectrum, -1 to 1.
+    Brightness,
+}
+
+impl Target {
+    /// Every target, in the order of menus.
+    pub const ALL: [Self; 5] = [
+        Self::None,
+        Self::BlendX,
+        Self::BlendY,
+        Self::Heat,
+        Self::Brightness,
+    ];
 }
 
 /// Names notes as CLAP does: each `None` stands for all.

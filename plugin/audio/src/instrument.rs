@@ -5,18 +5,19 @@
 
 use std::sync::Arc;
 
-use crate::blend::{Blend, BlendCell, CornerMask};
+use crate::blend::{Blend, CornerMask};
 use crate::denormals::FlushDenormals;
 use crate::envelope::EnvelopeShape;
 use crate::event::{Event, EventKind, NoteAddress, NoteEnd};
 use crate::limits::RUN_SAMPLES;
 use crate::link::{AudioEnd, ToAudio};
 use crate::meters::Meters;
-use crate::note::{NoteKey, PatchId};
+use crate::note::{NoteKey, Part, PatchId};
 use crate::note_table::{Lookup, NoteTable};
 use crate::polyphony::Polyphony;
 use crate::resampler::Resampler;
 use crate::settings::Settings;
+use crate::timbre::Timbre;
 use crate::voice::{Rates, Voice, VoiceContext, VoiceScratch, VoiceState};
 
 /// Plays rendered notes under MIDI.
@@ -191,6 +192,8 @@ impl Instrument {
                 ToAudio::Retire(key) => self.table.retire(key, &mut self.end),
                 ToAudio::Refuse(key) => self.table.refuse(key, &mut self.end),
                 ToAudio::Patch { id, occupied } => self.patch = Some((id, occupied)),
+                ToAudio::Stream { reader, .. } => self.end.give_back_stream(reader),
+                ToAudio::RefuseStream(_) => {}
             }
         }
     }
@@ -212,6 +215,7 @@ impl Instrument {
                 }
             }
             EventKind::Blend(blend) => call.blend = blend,
+            EventKind::Modulate { .. } | EventKind::Pressure { .. } | EventKind::Slide { .. } => {}
         }
     }
 
@@ -232,7 +236,11 @@ impl Instrument {
         let pitch_cents = (semitone.clamp(0.0, 127.0) * 100.0) as i32;
         let key = NoteKey {
             patch,
-            cell: BlendCell::from(call.blend),
+            strike: call.settings.strike(Timbre {
+                blend: call.blend,
+                ..call.settings.timbre()
+            }),
+            part: Part::Mid,
             pitch_cents,
         };
         let Some(slot) = self.table.acquire(key, &mut self.end) else {

@@ -16,6 +16,8 @@
 //! - [`blend`] the pad's position, its corners' weights, its cells
 //! - [`note`] the key that tells one rendered note from another
 //! - [`rendered_note`] audio that one worker grows while voices read it
+//! - [`timbre`] what shapes a note and may change while it sounds
+//! - [`stream`] audio rendered for one voice whose timbre moves
 //! - [`link`] the rings to the scheduler and back
 //! - [`meters`] what the window shows
 //! - [`partials`] from a decoder's frames to samples
@@ -46,5 +48,7 @@ mod polyphony;
 pub mod rendered_note;
 mod resampler;
 pub mod settings;
+pub mod stream;
 mod sync;
+pub mod timbre;
 mod voice;

@@ -24,9 +24,33 @@ pub const NOTE_TABLE_CAPACITY: usize = 4096;
 /// Messages in each ring between the audio thread and the scheduler.
 pub const RING_MESSAGES: usize = 1024;
 
-/// Messages from the audio thread that wait while its ring is full. Twice the table: all it holds fits, even
+/// Streams of one instance at most: two renders for each voice.
+pub const STREAMS: usize = 2 * (VOICES + DYING_VOICES);
+
+/// Messages from the audio thread that wait while its ring is full: twice what it holds, so that all of it fits even
 /// when the scheduler has stopped listening.
-pub const OUTBOX_MESSAGES: usize = 2 * NOTE_TABLE_CAPACITY;
+pub const OUTBOX_MESSAGES: usize = 2 * (NOTE_TABLE_CAPACITY + STREAMS);
+
+/// Chunks that a stream's ring holds: what is played, and the longest chunks that a slow machine renders at once.
+pub const STREAM_CHUNKS: usize = 24;
+
+/// Controls that a stream's ring holds.
+pub const STREAM_CONTROLS: usize = 16;
+
+/// Every so many of its samples a voice looks whether a chunk of its stream is due to be asked for.
+pub const STEERING_SAMPLES: usize = 64;
+
+/// Time that a worker has for a chunk of a stream. More would make the blend late, less would make underruns.
+pub const STREAM_LEAD_MS: f32 = 7.5;
+
+/// The most chunks that one control covers when the machine cannot keep up.
+pub const LONGEST_STRIDE_CHUNKS: u8 = 8;
+
+/// A note that is held longer goes on as a stream: its rendered note stays small.
+pub const SHARED_NOTE_SECONDS: usize = 20;
+
+/// Cross-fade between a rendered note and a stream that came late.
+pub const LATE_JOIN_MS: f32 = 5.0;
 
 /// Shortest attack: a note's first sample is rarely zero.
 pub const MIN_ATTACK_MS: f32 = 0.5;

@@ -13,23 +13,41 @@ use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
 use crate::blend::CornerMask;
-use crate::limits::{NOTE_TABLE_CAPACITY, OUTBOX_MESSAGES, RING_MESSAGES};
+use crate::limits::{OUTBOX_MESSAGES, RING_MESSAGES};
 use crate::note::{NoteKey, PatchId};
 use crate::rendered_note::RenderedNote;
-use crate::sync::Arc;
+use crate::stream::StreamReader;
+use crate::sync::{Arc, AtomicUsize};
+use std::sync::atomic::Ordering;
+
+/// Names a stream within its instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamTag(pub u64);
 
 /// What the audio thread tells the scheduler.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum ToScheduler {
     /// A voice waits for this note: answer with [`ToAudio::Grant`] or [`ToAudio::Refuse`]. Its first chunks are to be
     /// rendered without waiting for [`RenderedNote::want`], which the voice can only call once it was granted.
     Request(NoteKey),
     /// The audio thread no longer holds this note. To be dropped here.
     Return(Arc<RenderedNote>),
+    /// A voice goes on by itself from the border before the chunk `first_chunk` of this note, in a stream: answer with
+    /// [`ToAudio::Stream`] or [`ToAudio::RefuseStream`]. What came before is as the key says.
+    Fork {
+        /// Names the stream.
+        tag: StreamTag,
+        /// The note that it goes on from.
+        key: NoteKey,
+        /// Its first chunk, counted from the note's.
+        first_chunk: u32,
+    },
+    /// The voice is done with this stream. To be dropped here.
+    ReturnStream(StreamReader),
 }
 
 /// What the scheduler tells the audio thread.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum ToAudio {
     /// The audio thread may play this note from now on, asked for or not. It is returned when it is retired, when
     /// the table needs its place, or at once if the table already holds its key.
@@ -45,6 +63,15 @@ pub enum ToAudio {
         /// Which corners hold a sound; with none, notes end at once.
         occupied: CornerMask,
     },
+    /// The stream that a voice asked for. It is returned when the voice is done with it.
+    Stream {
+        /// As it was asked for.
+        tag: StreamTag,
+        /// The voice's end.
+        reader: StreamReader,
+    },
+    /// This stream will not come: the voice goes on with its rendered note.
+    RefuseStream(StreamTag),
 }
 
 /// Both ends of a new link.
@@ -52,13 +79,19 @@ pub fn link() -> (AudioEnd, SchedulerEnd) {
     let (to_scheduler, from_audio) = HeapRb::new(RING_MESSAGES).split();
     let (to_audio, from_scheduler) = HeapRb::new(RING_MESSAGES).split();
     let outbox = VecDeque::with_capacity(OUTBOX_MESSAGES);
+    let stirs = Arc::new(AtomicUsize::new(0));
     (
         AudioEnd {
             to_scheduler,
             from_scheduler,
             outbox,
+            stirs: stirs.clone(),
         },
-        SchedulerEnd { to_audio, from_audio },
+        SchedulerEnd {
+            to_audio,
+            from_audio,
+            stirs,
+        },
     )
 }
 
@@ -67,13 +100,18 @@ pub struct AudioEnd {
     to_scheduler: HeapProd<ToScheduler>,
     from_scheduler: HeapCons<ToAudio>,
     outbox: VecDeque<ToScheduler>,
+    stirs: Arc<AtomicUsize>,
 }
 
 /// The scheduler's end.
 pub struct SchedulerEnd {
     to_audio: HeapProd<ToAudio>,
     from_audio: HeapCons<ToScheduler>,
+    stirs: Arc<AtomicUsize>,
 }
+
+/// Messages that may wait in the outbox before no more is asked for or taken in: the rest is kept for returns.
+const CROWDED_MESSAGES: usize = OUTBOX_MESSAGES / 2;
 
 impl AudioEnd {
     /// Sends again what the ring refused before, in order.
@@ -88,7 +126,7 @@ impl AudioEnd {
 
     /// The next message, unless so much waits to go out that an answer to it might find no room.
     pub(crate) fn receive(&mut self) -> Option<ToAudio> {
-        if self.outbox.len() < NOTE_TABLE_CAPACITY {
+        if self.outbox.len() < CROWDED_MESSAGES {
             self.from_scheduler.try_pop()
         } else {
             None
@@ -98,15 +136,39 @@ impl AudioEnd {
     /// Asks for a note; `false` if there is no room to ask.
     #[must_use]
     pub(crate) fn request(&mut self, key: NoteKey) -> bool {
-        if self.outbox.len() >= NOTE_TABLE_CAPACITY {
+        if self.outbox.len() >= CROWDED_MESSAGES {
             return false;
         }
         self.send(ToScheduler::Request(key));
         true
     }
 
+    /// Asks for a stream; `false` if there is no room to ask.
+    #[must_use]
+    pub(crate) fn fork(&mut self, tag: StreamTag, key: NoteKey, first_chunk: u32) -> bool {
+        if self.outbox.len() >= CROWDED_MESSAGES {
+            return false;
+        }
+        self.send(ToScheduler::Fork {
+            tag,
+            key,
+            first_chunk,
+        });
+        true
+    }
+
+    /// Gives a stream back. There is always room, as for notes.
+    pub(crate) fn give_back_stream(&mut self, reader: StreamReader) {
+        self.send(ToScheduler::ReturnStream(reader));
+    }
+
+    /// Says that a voice lives: the scheduler looks often as long as it hears this.
+    pub(crate) fn stir(&self) {
+        self.stirs.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Gives a note back. There is always room: [`receive`](Self::receive) and [`request`](Self::request) stop at
-    /// half of the outbox, and the other half takes all that the note table can hold.
+    /// half of the outbox, and the other half takes all notes and streams that there can be.
     pub(crate) fn give_back(&mut self, note: Arc<RenderedNote>) {
         self.send(ToScheduler::Return(note));
     }
@@ -138,6 +200,11 @@ impl SchedulerEnd {
         self.to_audio.try_push(message)
     }
 
+    /// Grows while voices live. Unchanged since a while: nothing is urgent.
+    pub fn stirs(&self) -> usize {
+        self.stirs.load(Ordering::Relaxed)
+    }
+
     /// Whether the audio end is gone: nothing sent will be received.
     pub fn is_abandoned(&self) -> bool {
         !self.to_audio.read_is_held()
@@ -163,15 +230,8 @@ impl std::fmt::Debug for SchedulerEnd {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::blend::BlendCell;
-
-    fn key(pitch_cents: i32) -> NoteKey {
-        NoteKey {
-            patch: PatchId(1),
-            cell: BlendCell { x: 0, y: 0 },
-            pitch_cents,
-        }
-    }
+    use crate::limits::NOTE_TABLE_CAPACITY;
+    use crate::note::test_key as key;
 
     #[test]
     fn what_a_full_ring_refuses_arrives_later_in_order() {
@@ -194,7 +254,7 @@ mod tests {
     fn with_a_deaf_scheduler_requests_are_refused_before_returns_lose_their_room() {
         let (mut audio, _scheduler) = link();
         let accepted = (0..20_000).take_while(|pitch| audio.request(key(*pitch))).count();
-        assert_eq!(accepted, RING_MESSAGES + NOTE_TABLE_CAPACITY);
+        assert_eq!(accepted, RING_MESSAGES + CROWDED_MESSAGES);
         let (_writer, note) = RenderedNote::new(key(0), 1, 1, 48_000);
         for _ in 0..NOTE_TABLE_CAPACITY {
             audio.give_back(note.clone());

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 pub struct Meters {
     voices: AtomicU32,
     waiting_voices: AtomicU32,
+    streams: AtomicU32,
     underruns: AtomicU64,
+    degraded: AtomicU64,
     refused: AtomicU64,
     stolen: AtomicU64,
     peak_left: AtomicU32,
@@ -28,6 +30,17 @@ impl Meters {
     /// Voices that wait for their note's first chunk, or for a worker they have caught up with.
     pub fn waiting_voices(&self) -> u32 {
         self.waiting_voices.load(Relaxed)
+    }
+
+    /// Voices that play a stream.
+    pub fn streams(&self) -> u32 {
+        self.streams.load(Relaxed)
+    }
+
+    /// How often a stream's blend was followed more coarsely, or not at all for a while, because the machine could not keep
+    /// up, since the instance was made.
+    pub fn degraded(&self) -> u64 {
+        self.degraded.load(Relaxed)
     }
 
     /// How often a voice caught up with its worker, since the instance was made.
@@ -74,6 +87,14 @@ impl Meters {
     pub(crate) fn set_held_keys(&self, keys: u128) {
         self.held_keys[0].store(keys as u64, Relaxed);
         self.held_keys[1].store((keys >> 64) as u64, Relaxed);
+    }
+
+    pub(crate) fn set_streams(&self, streams: u32) {
+        self.streams.store(streams, Relaxed);
+    }
+
+    pub(crate) fn count_degraded(&self) {
+        self.degraded.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn count_underrun(&self) {

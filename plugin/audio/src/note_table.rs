@@ -271,19 +271,10 @@ impl NoteTable {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::blend::BlendCell;
     use crate::link::{SchedulerEnd, ToScheduler, link};
-    use crate::note::PatchId;
+    use crate::note::test_key as key;
     use proptest::prelude::*;
     use std::collections::HashMap;
-
-    fn key(number: i32) -> NoteKey {
-        NoteKey {
-            patch: PatchId(1),
-            cell: BlendCell { x: 0, y: 0 },
-            pitch_cents: number,
-        }
-    }
 
     fn note(number: i32) -> Arc<RenderedNote> {
         let (writer, note) = RenderedNote::new(key(number), 4, 4, 48_000);
@@ -296,7 +287,7 @@ mod tests {
         std::iter::from_fn(|| scheduler.receive())
             .filter_map(|message| match message {
                 ToScheduler::Return(note) => Some(note.key().pitch_cents),
-                ToScheduler::Request(_) => None,
+                _ => None,
             })
             .collect()
     }

@@ -233,15 +233,9 @@ impl Drop for NoteWriter {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::blend::BlendCell;
-    use crate::note::PatchId;
 
     fn key() -> NoteKey {
-        NoteKey {
-            patch: PatchId(1),
-            cell: BlendCell { x: 0, y: 0 },
-            pitch_cents: 6000,
-        }
+        crate::note::test_key(6000)
     }
 
     #[test]
@@ -327,16 +321,10 @@ mod tests {
 #[cfg(all(test, loom))]
 mod loom_models {
     use super::*;
-    use crate::blend::BlendCell;
-    use crate::note::PatchId;
     use loom::thread;
 
     fn pair() -> (NoteWriter, Arc<RenderedNote>) {
-        let key = NoteKey {
-            patch: PatchId(1),
-            cell: BlendCell { x: 0, y: 0 },
-            pitch_cents: 6000,
-        };
+        let key = crate::note::test_key(6000);
         RenderedNote::new(key, 2, 2, 48_000)
     }
 

@@ -453,8 +453,6 @@ fn fixed_point(step: f64) -> u64 {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::blend::BlendCell;
-    use crate::note::{NoteKey, PatchId};
     use crate::rendered_note::NoteWriter;
     use crate::settings::Settings;
     use crate::sync::Arc;
@@ -462,11 +460,7 @@ mod tests {
     const CHUNK: usize = 1024;
 
     fn pair() -> (NoteWriter, Arc<RenderedNote>) {
-        let key = NoteKey {
-            patch: PatchId(1),
-            cell: BlendCell { x: 0, y: 0 },
-            pitch_cents: 6000,
-        };
+        let key = crate::note::test_key(6000);
         RenderedNote::new(key, CHUNK, 100, 48_000)
     }
 

@@ -249,8 +249,8 @@ pub(crate) mod tests {
     use crate::note_render::{BlendedNote, NoteRender};
     use crate::sound::Sound;
     use crate::worker::DecoderSource;
-    use betwixt_audio::blend::BlendCell;
-    use betwixt_audio::note::PatchId;
+    use betwixt_audio::note::{Part, PatchId, Strike};
+    use betwixt_audio::timbre::Timbre;
 
     const INSTANCE: InstanceId = InstanceId(7);
     const CHUNK: usize = 1000;
@@ -268,7 +268,8 @@ pub(crate) mod tests {
     pub(crate) fn key(pitch_cents: i32) -> NoteKey {
         NoteKey {
             patch: PatchId(1),
-            cell: BlendCell { x: 0, y: 0 },
+            strike: Strike::with(Timbre::default()),
+            part: Part::Mid,
             pitch_cents,
         }
     }

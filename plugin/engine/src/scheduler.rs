@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use betwixt_audio::blend::{Blend, BlendCell};
 use betwixt_audio::link::{SchedulerEnd, ToAudio, ToScheduler};
-use betwixt_audio::note::{NoteKey, PatchId};
+use betwixt_audio::note::{NoteKey, Part, PatchId, Strike};
 use betwixt_audio::rendered_note::RenderedNote;
+use betwixt_audio::timbre::Timbre;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::client::Client;
@@ -332,6 +333,12 @@ impl Scheduler {
                     ToScheduler::Request(key) => self.request(id, key),
                     // Freed here if it was the last, and never on the audio thread.
                     ToScheduler::Return(note) => drop(note),
+                    ToScheduler::Fork { tag, .. } => {
+                        if let Some(client) = self.clients.get_mut(&id) {
+                            client.send(ToAudio::RefuseStream(tag));
+                        }
+                    }
+                    ToScheduler::ReturnStream(reader) => drop(reader),
                 }
             }
             if let Some(client) = self.clients.get_mut(&id) {
@@ -399,7 +406,7 @@ impl Scheduler {
             .patch(key.patch)
             .ok_or("a note of sounds that are no longer in the corners was asked for")?;
         patch.check_model(&model.tag)?;
-        let weights = Blend::from(key.cell).weights(patch.occupied());
+        let weights = Blend::from(key.strike.timbre.blend).weights(patch.occupied());
         let format = model.format;
         let blended = BlendedNote::new(
             patch.corners(),
@@ -506,7 +513,11 @@ fn ready_keys(cache: &NoteCache, patch: PatchId, cell: BlendCell) -> u128 {
             cache
                 .find(&NoteKey {
                     patch,
-                    cell,
+                    strike: Strike::with(Timbre {
+                        blend: cell.into(),
+                        ..Timbre::default()
+                    }),
+                    part: Part::Mid,
                     pitch_cents: key * 100,
                 })
                 .is_some_and(|cached| cached.note.available() > 0)

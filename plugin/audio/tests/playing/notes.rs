@@ -1,19 +1,20 @@
 //! Notes, pedals, wheels and ends, live and offline.
 
-use betwixt_audio::blend::BlendCell;
 use betwixt_audio::event::{EventKind, NoteAddress};
 use betwixt_audio::instrument::{Activity, Instrument};
 use betwixt_audio::limits::VOICES;
 use betwixt_audio::link::link;
-use betwixt_audio::note::NoteKey;
+use betwixt_audio::note::{NoteKey, Part, Strike};
 use betwixt_audio::settings::Settings;
+use betwixt_audio::timbre::Timbre;
 
 use crate::workshop::{PATCH, Stage, at, cents_from, jump, off, on, peak};
 
 fn key_in_the_middle(key: u8) -> NoteKey {
     NoteKey {
         patch: PATCH,
-        cell: BlendCell { x: 128, y: 128 },
+        strike: Strike::with(Timbre::default()),
+        part: Part::Mid,
         pitch_cents: i32::from(key) * 100,
     }
 }

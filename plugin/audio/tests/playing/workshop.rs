@@ -98,6 +98,8 @@ impl Workshop {
                     }
                 }
                 ToScheduler::Return(note) => drop(note),
+                ToScheduler::Fork { tag, .. } => self.send(ToAudio::RefuseStream(tag)),
+                ToScheduler::ReturnStream(reader) => drop(reader),
             }
         }
         news
@@ -118,7 +120,7 @@ impl Workshop {
     pub fn render(&mut self, chunks: usize) -> usize {
         let mut left = chunks;
         let mut keys: Vec<NoteKey> = self.jobs.keys().copied().collect();
-        keys.sort_by_key(|key| (key.pitch_cents, key.cell.x, key.patch));
+        keys.sort_by_key(|key| (key.pitch_cents, key.strike.timbre.blend.x, key.patch));
         for key in keys {
             while left > 0 && self.wants(key) {
                 self.render_chunk(key);
@@ -149,7 +151,7 @@ impl Workshop {
             return;
         };
         let frames = if writer.written_chunks() == 0 { 3 } else { 2 };
-        let brightness = f32::from(key.cell.x) / 256.0;
+        let brightness = f32::from(key.strike.timbre.blend.x) / 256.0;
         let amplitude_db = [-20.0, -40.0 + 20.0 * brightness].repeat(frames);
         let frames_in = PartialsFrames {
             amplitude_db: &amplitude_db,
