@@ -9,7 +9,7 @@ use betwixt_engine::bounce::{Bounce, BounceReport, Score};
 use betwixt_engine::engine::{Engine, EngineOptions};
 use betwixt_engine::library::Library;
 use betwixt_engine::midi_file::MidiFile;
-use betwixt_engine::parameter::Parameter;
+use betwixt_engine::parameter::{Parameter, ParameterKind};
 use betwixt_engine::preset::Preset;
 use betwixt_engine::wav::WavFile;
 
@@ -132,7 +132,19 @@ fn parse_automation(text: &str) -> Result<(Parameter, PathBuf), anyhow::Error> {
 fn automation_help() -> String {
     let lines = Parameter::ALL.map(|parameter| {
         let (low, high) = parameter.range();
-        format!("  {:<22}{low} to {high}", parameter.name())
+        let values = match parameter.kind() {
+            ParameterKind::Continuous => format!("{low} to {high}"),
+            ParameterKind::Switch => "0 off, 1 on".to_owned(),
+            ParameterKind::Choice(labels) => {
+                let labels: Vec<String> = labels
+                    .iter()
+                    .enumerate()
+                    .map(|(i, label)| format!("{i} {label}"))
+                    .collect();
+                labels.join(", ")
+            }
+        };
+        format!("  {:<22}{values}", parameter.name())
     });
     format!("Parameters that can be automated:\n{}", lines.join("\n"))
 }
