@@ -44,6 +44,7 @@ NOISY_BINS, TONAL_BINS = 0.5, 0.15
 LARGEST_TRACKED_DETUNE = 0.06
 ONSET_FRAMES = 4
 ONSET_REACH_SAMPLES = 200
+TONAL_FRAME_DB, EDGE_NOISE_DB = 12.0, 6.0
 
 
 @dataclass
@@ -174,7 +175,20 @@ def analyse(audio: np.ndarray, pitch: float) -> np.ndarray:
     columns[:, DEVIATION][:, :slots] = np.clip(relative, -0.5, 0.5)
     columns[:, CENTS] = 1200 * np.log2(f0_hz / nominal_hz)
     columns[:, NOISE] = np.maximum(noise_db, NOISE_FLOOR_DB)
+    quieten_edge(columns)
     return columns
+
+
+def quieten_edge(columns: np.ndarray) -> None:
+    """Half of frame 0's window lies before the note, where no partial is; what partials that are drawn out into it leave
+    over is not noise. So frame 0 of `[T, 257]` has at most 6 dB more noise than frame 1, and where partials are most of
+    frame 1, no more."""
+    if len(columns) < 2:
+        return
+    level, noise = columns[1, AMPLITUDE].astype(np.float64), columns[1, NOISE].astype(np.float64)
+    of_noise = (10 ** (noise / 10) * NOISE_BANDS.sum(1) / 3).sum()
+    tonal = (10 ** (level / 10)).sum() / 2 > of_noise * 10 ** (TONAL_FRAME_DB / 10)
+    columns[0, NOISE] = np.minimum(columns[0, NOISE], columns[1, NOISE] + (0 if tonal else EDGE_NOISE_DB))
 
 
 def _copy_attack(audio, first_full, nominal_hz, f0_hz, amplitude, frequency, phase) -> None:

@@ -6,29 +6,34 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .columns import FRAME_WIDTH
 from .dataset import FRAMES, VARIANTS, Dataset, Refused
 from .decoder import FRAMES_PER_EMBEDDING
-from .notes import TRAIN
+from .notes import DRUMS, TRAIN
 
 CROP_FRAMES = 96
 WARM_UP_FRAMES = 15  # not scored when a crop begins inside a note: the decoder's past is missing
+FIRST_FRAMES, FIRST_WEIGHT = 4, 5.0
 ATTACK_FRAMES, ATTACK_WEIGHT = 12, 2.5
-ONSET_SHARE, RELEASE_SHARE = 0.45, 0.15
+ONSET_SHARE, RELEASE_SHARE = 0.5, 0.15
+DRUM_WEIGHT = 3.0  # how much oftener a drum is drawn than another note: there are few, and they are all attack
 LARGEST_TRANSPOSITION = 15  # semitones; one in four items goes as far as the instrument does
 FAR_SHARE = 0.25
-BLENDED_SHARE = 0.3
+BLENDED_SHARE = 0.5
 NEAREST_SIBLING = 3  # semitones, that the second note of a blend may be from the pitch that is decoded
 
 
 @dataclass
 class Blended:
     """Items of a batch that are blended: item `of` with the embedding of item `partner`, whose share is `share`, towards
-    the partner's instrument at (nearly) the item's pitch, `target`; all `[M]`, target `[M, T, 257]`."""
+    the partner's instrument at (nearly) the item's pitch, `target`; all `[M]`, target `[M, T, 257]`, and the loudest frames
+    `[M, 257]` of the two whole notes that lie at the blend's ends."""
 
     of: Tensor
     partner: Tensor
     share: Tensor
     target: Tensor
+    loudest: tuple[Tensor, Tensor]
 
 
 @dataclass
@@ -57,11 +62,13 @@ class Batches:
         for note in self._pool:
             siblings.setdefault(data.notes[note].instrument, []).append(note)
         self._siblings = {key: np.array(members) for key, members in siblings.items()}
+        weight = [DRUM_WEIGHT if data.notes[note].font.startswith(DRUMS) else 1.0 for note in self._pool]
+        self._chance = np.array(weight) / np.sum(weight)
 
     def draw(self, count: int, transposed_share: float, rng: np.random.Generator) -> Batch:
-        """Crops from the start of the note (45 %), round its release (15 %), or anywhere."""
+        """Crops from the start of the note (50 %), round its release (15 %), or anywhere."""
         data = self._data
-        sources = rng.choice(self._pool, count)
+        sources = rng.choice(self._pool, count, p=self._chance)
         variants = rng.integers(0, VARIANTS, count)
         targets = np.array([self._target(s, transposed_share, rng) for s in sources])
         last = (FRAMES - CROP_FRAMES) // FRAMES_PER_EMBEDDING
@@ -73,6 +80,7 @@ class Batches:
         weight = np.ones((count, CROP_FRAMES), np.float32)
         weight[first > 0, :WARM_UP_FRAMES] = 0
         weight[first == 0, :ATTACK_FRAMES] = ATTACK_WEIGHT
+        weight[first == 0, :FIRST_FRAMES] = FIRST_WEIGHT
         heard = [data.heard(s, v, f, CROP_FRAMES) for s, v, f in zip(sources, variants, first)]
         target = [data.columns(t, f, CROP_FRAMES) for t, f in zip(targets, first)]
         return Batch(
@@ -95,7 +103,7 @@ class Batches:
 
     def _blended(self, sources, targets, first, rng: np.random.Generator) -> Blended:
         data = self._data
-        found: list[tuple[int, int, np.ndarray]] = []
+        found: list[tuple[int, int, int]] = []
         partners = rng.permutation(len(sources))
         for item in np.nonzero(rng.random(len(sources)) < BLENDED_SHARE)[0]:
             partner = partners[item]
@@ -103,12 +111,15 @@ class Batches:
             gap = np.abs(data.pitch[members] - data.pitch[targets[item]])
             # Two crops go together if both begin at an onset, or neither does.
             if partner != item and gap.min() <= NEAREST_SIBLING and (first[item] == 0) == (first[partner] == 0):
-                found.append((item, partner, data.columns(members[gap.argmin()], first[partner], CROP_FRAMES)))
+                found.append((item, partner, members[gap.argmin()]))
         share = rng.random(len(found), np.float32)
-        columns = np.stack([f[2] for f in found]) if found else np.zeros((0, CROP_FRAMES, data.columns(0).shape[1]))
+        columns = [data.columns(there, first[partner], CROP_FRAMES) for _, partner, there in found]
+        ends = [[data.loudest(targets[item]) for item, _, _ in found], [data.loudest(there) for _, _, there in found]]
+        stacked = lambda some, *shape: torch.from_numpy(np.stack(some) if some else np.zeros(shape, np.float16)).float()
         return Blended(
             of=torch.tensor([f[0] for f in found], dtype=torch.long),
             partner=torch.tensor([f[1] for f in found], dtype=torch.long),
             share=torch.from_numpy(share),
-            target=torch.from_numpy(columns).float(),
+            target=stacked(columns, 0, CROP_FRAMES, FRAME_WIDTH),
+            loudest=tuple(stacked(of, 0, FRAME_WIDTH) for of in ends),
         )

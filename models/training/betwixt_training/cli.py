@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     train = command("train", _train, "Train encoder and decoder; goes on from the last checkpoint.")
     train.add_argument("--steps", type=int, help=f"steps of the whole run [{DEFAULT_STEPS}, quick {QUICK_STEPS}]")
     train.add_argument("--quick", action="store_true", help="a small decoder, in some minutes")
+    train.add_argument("--from", type=Path, dest="begun", help="begin with the networks of this checkpoint, at a lower rate")
     train.add_argument("--processes", type=int, default=2, help="processes of one thread each [%(default)s]")
     train.add_argument("--batch", type=int, default=32, help="crops a step and process [%(default)s]")
     train.add_argument("--seed", type=int, default=0, help="[%(default)s]")
@@ -100,13 +101,14 @@ def _data(options) -> None:
 
 
 def _train(options) -> None:
-    from .train import Plan, train
+    from .train import Plan, train, tuning_plan
 
     steps = options.steps or (QUICK_STEPS if options.quick else DEFAULT_STEPS)
-    plan = Plan(steps, options.batch, options.processes, options.seed, not options.float32)
-    if options.quick:
+    sizes = options.batch, options.processes, options.seed, not options.float32
+    plan = tuning_plan(options.begun, steps, *sizes) if options.begun else Plan(steps, *sizes)
+    if options.quick and not options.begun:
         plan = replace(plan, decoder_width=QUICK_WIDTH, decoder_hidden=2 * QUICK_WIDTH)
-    train(options.work, plan, log=_log)
+    train(options.work, plan, log=_log, begun=options.begun)
 
 
 def _export(options) -> None:

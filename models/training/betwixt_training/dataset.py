@@ -22,7 +22,7 @@ from scipy.signal import resample_poly
 
 from . import nsynth, synthesised
 from .analysis import analyse
-from .columns import AMPLITUDE, CENTS, FRAME_WIDTH, HOP_SAMPLES, SLOT_COUNT
+from .columns import AMPLITUDE, CENTS, FRAME_WIDTH, HOP_SAMPLES, NOISE, SLOT_COUNT
 from .dirt import heavy, mild
 from .front import FRONT_WIDTH, Front
 from .level import encoder_gain
@@ -182,6 +182,7 @@ class Dataset:
         self.told = np.concatenate(arrays("told", None))
         self.usable = np.concatenate(arrays("usable", None))
         self.pitch = np.array([n.pitch for n in self.notes], np.float32)
+        self._loudest: dict[int, int] = {}
 
     def indices(self, split: str) -> np.ndarray:
         """The usable notes of a split."""
@@ -192,6 +193,14 @@ class Dataset:
         """f16 `[frames, 257]` from frame `first`."""
         shard, row = divmod(int(note), self._per_shard)
         return self._columns[shard][row, first : first + frames]
+
+    def loudest(self, note: int) -> np.ndarray:
+        """f16 `[257]`: the frame in which its partials and noise are loudest."""
+        if note not in self._loudest:
+            columns = self.columns(note).astype(np.float32)
+            power = (10 ** (columns[:, AMPLITUDE] / 10)).sum(1) + (10 ** (columns[:, NOISE] / 10)).sum(1)
+            self._loudest[note] = int(power.argmax())
+        return self.columns(note, self._loudest[note], 1)[0]
 
     def heard(self, note: int, variant: int, first: int = 0, frames: int = FRAMES) -> np.ndarray:
         """f16 `[frames, FRONT_WIDTH]` from frame `first`; variant 0 is the undisturbed one."""

@@ -50,6 +50,11 @@ def joined(columns) -> np.ndarray:
     return np.concatenate([level, deviation, cents[..., None], noise], -1)
 
 
+def decoder_frames(embedding: np.ndarray) -> np.ndarray:
+    """embedding `[J, 16]` -> the same at decoder frames, `[3J, 16]`."""
+    return at_decoder_frames(torch.from_numpy(np.asarray(embedding, np.float32))[None])[0].numpy()
+
+
 class Instrument:
     """Trained networks in PyTorch."""
 
@@ -66,7 +71,12 @@ class Instrument:
     @torch.no_grad()
     def columns(self, embedding: np.ndarray, pitch: float) -> np.ndarray:
         """embedding `[J, 16]` -> columns `[3J, 257]`."""
-        frames = at_decoder_frames(torch.from_numpy(np.asarray(embedding, np.float32))[None])
+        return self.columns_of_frames(decoder_frames(embedding), pitch)
+
+    @torch.no_grad()
+    def columns_of_frames(self, frames: np.ndarray, pitch: float) -> np.ndarray:
+        """embedding at decoder frames `[F, 16]`, from the note's start -> columns `[F, 257]`."""
+        frames = torch.from_numpy(np.asarray(frames, np.float32))[None]
         pitches = torch.full(frames.shape[:2], float(pitch))
         found = joined([c[0] for c in self.decoder(frames, pitches, *self.decoder.start(1))[:4]])
         assert found.shape[1] == FRAME_WIDTH

@@ -62,7 +62,7 @@ def column_loss(predicted: tuple[Tensor, ...], target: Tensor, pitch: Tensor, we
     mel_floor = loudest - MEL_RANGE_DB
     active = weight * (0.1 + 0.9 * (true_mel.amax(2) > loudest[..., 0] - MEL_ACTIVE_DB))
     gap = (torch.maximum(mel, mel_floor) - torch.maximum(true_mel, mel_floor)).abs().mean(2)
-    of_mel = (active * gap).sum() / active.sum() / 5
+    of_mel = (active * gap).sum() / active.sum() / 3.5
 
     ours, true = (loudness_db(a, b, pitch) for a, b in ((level, noise), (true_level, true_noise)))
     loudness_floor = (true.amax(1, keepdim=True) - LOUDNESS_RANGE_DB).clamp(min=-95)

@@ -1,4 +1,5 @@
-"""Training of encoder and decoder together, from nothing: processes of one thread each that average their gradients.
+"""Training of encoder and decoder together, from nothing or from a trained pair: processes of one thread each that average
+their gradients.
 
 Half of the items encode one note and are to decode another pitch of the same instrument, so that the embedding becomes
 free of pitch; and a share of the embeddings is blended with another's, to be decoded to what lies between the two notes
@@ -7,6 +8,7 @@ alone, so a run that was killed goes on from its last checkpoint as if nothing h
 """
 
 import csv
+import hashlib
 import math
 import os
 import tempfile
@@ -33,6 +35,7 @@ EMBEDDING_NOISE, MEASURED_NOISE = 0.03, 0.01  # so that near embeddings mean nea
 REST_WEIGHT = 0.03
 PEAK_RATE, LAST_RATE, WARM_UP_STEPS = 2e-3, 1e-5, 200
 FALLING_SHARE = 0.4  # of the run, at its end
+TUNING_RATE, TUNING_FALLING_SHARE = 8e-4, 0.6  # of a run that begins with trained networks
 VALIDATION_STRIDE = 8
 
 
@@ -50,6 +53,7 @@ class Plan:
     encoder_hidden: int = 336
     decoder_width: int = 256
     decoder_hidden: int = 512
+    tuned_from: str = ""  # digest of the checkpoint whose networks the run began with
 
     def networks(self) -> tuple[EncoderNet, Decoder]:
         """New networks with this plan's sizes and seed."""
@@ -60,15 +64,18 @@ class Plan:
     @property
     def first_falling_step(self) -> int:
         """Where the learning rate begins to fall."""
-        return round(self.steps * (1 - FALLING_SHARE))
+        return round(self.steps * (1 - (TUNING_FALLING_SHARE if self.tuned_from else FALLING_SHARE)))
 
     def learning_rate(self, step: int) -> float:
         """A short rise, level, and at the end a fall that is linear in the steps."""
         left = min(1.0, (self.steps - step) / (self.steps - self.first_falling_step))
-        return PEAK_RATE * min(1, (step + 1) / WARM_UP_STEPS) * left + LAST_RATE
+        peak = TUNING_RATE if self.tuned_from else PEAK_RATE
+        return peak * min(1, (step + 1) / WARM_UP_STEPS) * left + LAST_RATE
 
     def transposed_share(self, step: int) -> float:
         """Share of the items that decode another pitch than they encode."""
+        if self.tuned_from:
+            return 0.35
         return 0.5 if step < self.first_falling_step else 0.25
 
     def continues(self, begun: "Plan", step: int) -> bool:
@@ -96,7 +103,8 @@ def step_loss(
         share = blended.share[:, None, None]
         between = torch.lerp(embedding[blended.of], embedding[blended.partner], share)
         embedding = embedding.index_copy(0, blended.of, between)
-        between = mixed_columns(target[blended.of], blended.target, blended.share, batch.pitch[blended.of])
+        of_blended = target[blended.of], blended.target, blended.share, batch.pitch[blended.of]
+        between = mixed_columns(*of_blended, blended.loudest)
         target = target.index_copy(0, blended.of, between)
     shake = torch.from_numpy(rng.standard_normal(embedding.shape, np.float32)) * _noise()
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
@@ -170,9 +178,20 @@ def curve_path(work: Path) -> Path:
     return work / "curve.csv"
 
 
-def train(work: Path, plan: Plan, every: int = 250, stop_after: int | None = None, log=print) -> None:
+def tuning_plan(begun: Path, steps: int, batch: int, processes: int, seed: int, bfloat16: bool) -> Plan:
+    """The plan of a run of `steps` that begins with the networks of the checkpoint `begun`, with a fresh optimiser and a
+    lower rate."""
+    digest = hashlib.sha256(begun.read_bytes()).hexdigest() if begun.is_file() else ""
+    of = Checkpoint.load(begun).plan
+    return replace(of, steps=steps, batch=batch, processes=processes, seed=seed, bfloat16=bfloat16, tuned_from=digest)
+
+
+def train(
+    work: Path, plan: Plan, every: int = 250, stop_after: int | None = None, log=print, begun: Path | None = None
+) -> None:
     """Trains by `plan` on the data in `work`, from its checkpoint if there is one, saving and validating every `every`
-    steps. `stop_after` ends the run early, at that step, as a kill just after a checkpoint would."""
+    steps. `stop_after` ends the run early, at that step, as a kill just after a checkpoint would. `begun` is the
+    checkpoint that a `tuning_plan` was made of."""
     path = checkpoint_path(work)
     Dataset(work / "data")  # says what is missing before any process starts
     if path.exists():
@@ -180,14 +199,16 @@ def train(work: Path, plan: Plan, every: int = 250, stop_after: int | None = Non
         if not plan.continues(found.plan, found.step):
             raise Refused(f"{path}, at step {found.step}, has another plan ({found.plan}): delete it or choose another --work")
     with tempfile.TemporaryDirectory() as meeting:
-        arguments = (work, plan, every, stop_after, log, f"file://{meeting}/meet")
+        arguments = (work, plan, every, stop_after, log, f"file://{meeting}/meet", begun)
         if plan.processes == 1:
             _run(0, *arguments)
         else:
             multiprocessing.spawn(_run, arguments, plan.processes)
 
 
-def _run(rank: int, work: Path, plan: Plan, every: int, stop_after: int | None, log, meeting: str) -> None:
+def _run(
+    rank: int, work: Path, plan: Plan, every: int, stop_after: int | None, log, meeting: str, begun: Path | None
+) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=plan.processes)
     data = Dataset(work / "data")
@@ -202,6 +223,10 @@ def _run(rank: int, work: Path, plan: Plan, every: int, stop_after: int | None, 
         encoder.load_state_dict(found.encoder)
         decoder.load_state_dict(found.decoder)
         optimiser.load_state_dict(found.optimiser)
+    elif begun is not None:
+        found = Checkpoint.load(begun)
+        encoder.load_state_dict(found.encoder)
+        decoder.load_state_dict(found.decoder)
     curve = Curve(curve_path(work), step) if rank == 0 else None
     dist.barrier()
     sums, began, began_step = torch.zeros(2 + len(PARTS)), time.time(), step

@@ -90,6 +90,13 @@ def test_resynthesis_sounds_like_the_tone(pitch):
     assert np.nanmax(np.abs(cents)) < 1.0 and np.isfinite(cents).mean() > 0.9
 
 
+def test_the_edge_of_a_note_is_not_noise():
+    audio = tone(45, brightness=0.6)
+    assert np.abs(audio[:48]).max() > 0.01  # it is there at once
+    noise = analyse(audio, 45)[:, NOISE]
+    assert (noise[0] <= noise[1] + 1e-3).all()
+
+
 def test_silence_is_silent_both_ways():
     columns = analyse(np.zeros(48_000, np.float32), 60)
     assert np.isfinite(columns).all() and columns.shape == (94, FRAME_WIDTH)

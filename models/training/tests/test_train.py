@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from betwixt_training.dataset import Refused
-from betwixt_training.train import Checkpoint, Plan, checkpoint_path, curve_path, read_curve, train
+from betwixt_training.train import Checkpoint, Plan, checkpoint_path, curve_path, read_curve, train, tuning_plan
 
 QUIET = dict(every=2, log=lambda line: None)
 
@@ -68,6 +68,22 @@ def test_the_rate_rises_stays_and_falls():
     plan = Plan(1000)
     rates = [plan.learning_rate(step) for step in range(1000)]
     assert rates[0] < rates[199] == rates[599] > rates[800] > rates[999] > 0
+
+
+def test_a_run_may_begin_with_trained_networks(work, tmp_path_factory):
+    train(work, tiny_plan(), **QUIET)
+    begun, tuned = checkpoint_path(work), tmp_path_factory.mktemp("tuned")
+    (tuned / "data").symlink_to(work / "data")
+    plan = tuning_plan(begun, 4, 2, 1, 1, True)
+    train(tuned, plan, begun=begun, stop_after=3, **QUIET)
+    train(tuned, plan, begun=begun, **QUIET)
+    ours, theirs = weights(tuned), weights(work)
+    assert [r["step"] for r in read_curve(curve_path(tuned))] == ["2", "4"]
+    changed = [float((ours[k] - v).abs().max()) for k, v in theirs.items()]
+    assert 0 < max(changed) < 1e-3  # four steps at the beginning of a slow rise
+    assert plan.learning_rate(3) < tiny_plan().learning_rate(3)
+    with pytest.raises(Refused, match="another plan"):
+        train(tuned, tiny_plan(), **QUIET)
 
 
 def test_training_without_data_says_what_to_run(tmp_path):

@@ -4,13 +4,16 @@ import numpy as np
 from scipy import signal
 
 from .. import synthesis
-from ..columns import CENTS, SAMPLE_RATE, midi_to_hz
+from ..columns import CENTS, HOP_SAMPLES, SAMPLE_RATE, midi_to_hz
 from ..metrics import a_loudness_db, alike_long
 
 SLOTS_COUNTED = 12
 LINE_DEPTH_DB, SLOT_DEPTH_DB = 20.0, 40.0
 LINES_APART_HZ = 1.5
 COMB_WINDOW_SAMPLES = 8192
+FORK_FRAMES = range(12, 240, 12)  # at which one blend turns to the other: every 128 ms of the held part
+FADE_SAMPLES = 1440  # 30 ms
+FORK_WINDOW_SAMPLES = 2048
 LEVEL_BLOCK_FRAMES = 24  # of `a_loudness_db`: 256 ms
 LEVEL_DEPTH_DB = 40.0
 
@@ -59,7 +62,23 @@ def combing_db(first: np.ndarray, second: np.ndarray, pitch: float) -> tuple[flo
     none."""
     a, b = (synthesis.partials_audio(c, pitch) for c in (first, second))
     overlap = COMB_WINDOW_SAMPLES * 3 // 4
-    of_a, of_b = (signal.stft(x, SAMPLE_RATE, nperseg=COMB_WINDOW_SAMPLES, noverlap=overlap)[2] for x in (a, b))
+    return _loss_db(*(signal.stft(x, SAMPLE_RATE, nperseg=COMB_WINDOW_SAMPLES, noverlap=overlap)[2] for x in (a, b)))
+
+
+def forked_combing_db(going_on: np.ndarray, turned: list[np.ndarray], pitch: float) -> tuple[float, float]:
+    """The same where one decoding turns into the other: `turned` are the columns of notes that are `going_on` until the frame in
+    `FORK_FRAMES` of their place and another blend from there on, from the same state and with the same phases. Each is
+    cross-faded with `going_on` over 30 ms from there; compared in a window about the fade's middle."""
+    window = np.hanning(FORK_WINDOW_SAMPLES + 1)[:-1]
+    stays, spectra = synthesis.partials_audio(going_on, pitch), []
+    for frame, columns in zip(FORK_FRAMES, turned, strict=True):
+        middle = frame * HOP_SAMPLES + FADE_SAMPLES // 2
+        about = slice(middle - FORK_WINDOW_SAMPLES // 2, middle + FORK_WINDOW_SAMPLES // 2)
+        spectra.append([np.fft.rfft(window * x[about]) for x in (stays, synthesis.partials_audio(columns, pitch))])
+    return _loss_db(*np.array(spectra).transpose(1, 2, 0))
+
+
+def _loss_db(of_a: np.ndarray, of_b: np.ndarray) -> tuple[float, float]:
     level = np.abs(of_a) + np.abs(of_b)
     loud = level > level.max() * 1e-2
     loss = 20 * np.log10(np.abs(of_a + of_b)[loud] / level[loud] + 1e-6)
