@@ -25,6 +25,8 @@ pub(crate) struct Client {
     pub waiting: Vec<NoteKey>,
     /// What its window watches.
     pub watch: Arc<KeyWatch>,
+    /// How much it had stirred at the last look.
+    stirs: usize,
     /// What its ring had no room for.
     outbox: VecDeque<ToAudio>,
     /// The last few, the current one at the back.
@@ -39,9 +41,16 @@ impl Client {
             active: false,
             waiting: Vec::new(),
             watch,
+            stirs: 0,
             outbox: VecDeque::new(),
             patches: VecDeque::new(),
         }
+    }
+
+    /// Whether any voice of it has lived since the last look.
+    pub(crate) fn has_stirred(&mut self) -> bool {
+        let stirs = self.end.stirs();
+        std::mem::replace(&mut self.stirs, stirs) != stirs
     }
 
     /// Tells its audio thread something, as soon as its ring has room.

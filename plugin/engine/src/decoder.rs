@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 /// One vector and one pitch for each decoder frame: the blended, looped, stretched embedding of a note.
 ///
 /// A decoder reads the frames it needs and no others; frame 0 is the note's start. The frames of a note that
-/// were read already stay what they were: a blend that moves is a new `Conditioning` at the next run.
+/// were read already stay what they were: a timbre that moves is a new `Conditioning` at the next run.
 pub trait Conditioning: Send + Sync {
     /// Writes the frames from `first_frame` on: `pitch.len()` of them.
     ///
@@ -38,7 +38,10 @@ pub struct NoteStart {
 
 /// A decoder's state between two chunks of one note. `Clone` is the snapshot: rendering can go on from the
 /// copy with other conditioning, on another worker.
-pub struct Snapshot(Box<dyn NoteState>);
+pub struct Snapshot {
+    state: Box<dyn NoteState>,
+    bytes: usize,
+}
 
 /// What a driver keeps of a note. Implemented for every `Clone + Send + 'static`.
 trait NoteState: Any + Send + Sync {
@@ -57,20 +60,31 @@ impl<T: Any + Send + Sync + Clone> NoteState for T {
 }
 
 impl Snapshot {
-    /// Wraps a driver's own state.
-    pub fn new<T: Any + Send + Sync + Clone>(state: T) -> Self {
-        Self(Box::new(state))
+    /// Wraps a driver's own state, which takes so much memory.
+    pub fn new<T: Any + Send + Sync + Clone>(state: T, bytes: usize) -> Self {
+        Self {
+            state: Box::new(state),
+            bytes,
+        }
+    }
+
+    /// Memory that it takes, as its driver says.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The driver's own state again, if this snapshot is one of that driver.
     pub fn downcast_mut<T: Any>(&mut self) -> Option<&mut T> {
-        (*self.0).as_any_mut().downcast_mut()
+        (*self.state).as_any_mut().downcast_mut()
     }
 }
 
 impl Clone for Snapshot {
     fn clone(&self) -> Self {
-        Self((*self.0).duplicate())
+        Self {
+            state: (*self.state).duplicate(),
+            bytes: self.bytes,
+        }
     }
 }
 
@@ -175,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_goes_on_apart_from_its_copy() {
-        let mut note = Snapshot::new(vec![1, 2, 3]);
+        let mut note = Snapshot::new(vec![1, 2, 3], 12);
         let mut copy = note.clone();
         note.downcast_mut::<Vec<i32>>().unwrap().push(4);
         assert_eq!(copy.downcast_mut::<Vec<i32>>().unwrap(), &[1, 2, 3]);
@@ -184,6 +198,6 @@ mod tests {
 
     #[test]
     fn a_snapshot_of_another_driver_is_told_apart() {
-        assert!(Snapshot::new(1_u8).downcast_mut::<u16>().is_none());
+        assert!(Snapshot::new(1_u8, 1).downcast_mut::<u16>().is_none());
     }
 }

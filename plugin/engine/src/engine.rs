@@ -234,6 +234,8 @@ fn load_model(folder: Option<PathBuf>, device: DeviceChoice) -> Result<LoadedMod
     Ok(LoadedModel {
         format: model.format(),
         frames_per_embedding_frame: model.frames_per_embedding_frame(),
+        pitch_dim: model.manifest().pitch_dim,
+        level_dim: model.manifest().level_dim,
         tag: model.tag(),
         report,
         source: model as Arc<dyn DecoderSource>,

@@ -4,11 +4,10 @@
 //! activating it starts the engine. Dropping the last instance of the process ends the engine's threads.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use betwixt_audio::blend::{Blend, BlendCell};
 use betwixt_audio::link::{AudioEnd, link};
+use betwixt_audio::note::Strike;
 use parking_lot::Mutex;
 
 use crate::engine::Engine;
@@ -79,10 +78,10 @@ impl Instance {
         Arc::clone(&self.patch.lock())
     }
 
-    /// The keys that would play at once at this blend: bit `k` is MIDI key `k`. Told by the scheduler some
-    /// twenty times a second for the blend last asked for; ask again.
-    pub fn ready_keys(&self, blend: Blend) -> u128 {
-        self.watch.ask(BlendCell::from(blend));
+    /// The keys that would play at once if struck with this: bit `k` is MIDI key `k`. Told by the scheduler some
+    /// twenty times a second for what was last asked for; ask again.
+    pub fn ready_keys(&self, strike: Strike) -> u128 {
+        self.watch.ask(strike);
         self.watch.told()
     }
 
@@ -106,53 +105,26 @@ impl Drop for Instance {
 /// The question which keys are ready, and the scheduler's answer.
 #[derive(Debug, Default)]
 pub(crate) struct KeyWatch {
-    /// The cell asked for, with a bit that says that one was.
-    cell: AtomicU64,
+    strike: Mutex<Option<Strike>>,
     keys: Mutex<u128>,
 }
 
 impl KeyWatch {
-    const ASKED: u64 = 1 << 32;
-
-    fn ask(&self, cell: BlendCell) {
-        let packed = u64::from(cell.x as u16) << 16 | u64::from(cell.y as u16);
-        self.cell.store(packed | Self::ASKED, Ordering::Relaxed);
+    fn ask(&self, strike: Strike) {
+        *self.strike.lock() = Some(strike);
     }
 
     fn told(&self) -> u128 {
         *self.keys.lock()
     }
 
-    /// The cell that the window asks for, if it ever did.
-    pub(crate) fn cell(&self) -> Option<BlendCell> {
-        let packed = self.cell.load(Ordering::Relaxed);
-        (packed & Self::ASKED != 0).then_some(BlendCell {
-            x: (packed >> 16) as u16 as i16,
-            y: packed as u16 as i16,
-        })
+    /// What the window asks for, if it ever did.
+    pub(crate) fn strike(&self) -> Option<Strike> {
+        *self.strike.lock()
     }
 
     /// Answers.
     pub(crate) fn tell(&self, keys: u128) {
         *self.keys.lock() = keys;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_watched_cell_arrives_as_it_was_asked_for() {
-        let watch = KeyWatch::default();
-        assert_eq!(watch.cell(), None);
-        for cell in [
-            BlendCell { x: 0, y: 0 },
-            BlendCell { x: -128, y: 384 },
-            BlendCell { x: 256, y: -1 },
-        ] {
-            watch.ask(cell);
-            assert_eq!(watch.cell(), Some(cell));
-        }
     }
 }

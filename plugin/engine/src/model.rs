@@ -292,6 +292,10 @@ impl Model {
             takes_pitch: self.manifest.pitch == PitchInput::Conditioned,
             batch_capacity: self.batch_capacity,
             states: self.states.clone(),
+            partials: match &self.manifest.driver {
+                Driver::Partials(table) => table.partials(),
+                Driver::Step => 0,
+            },
         })))
     }
 
@@ -562,7 +566,7 @@ mod tests {
         let note = begin(&*decoder);
         let error = render_alone(&mut *decoder, note, 1000, false).unwrap_err();
         assert!(error.to_string().contains("1000"), "{error}");
-        assert!(render_alone(&mut *decoder, Snapshot::new(3_u8), 1024, false).is_err());
+        assert!(render_alone(&mut *decoder, Snapshot::new(3_u8, 1), 1024, false).is_err());
     }
 
     #[test]

@@ -2,16 +2,20 @@
 //!
 //! Owned by the scheduler thread alone; nothing here is locked. All instances share it: a note that one of them had
 //! rendered is there for all. What is over the budget goes by least recent use, and never while anyone outside
-//! the cache (a voice, an audio thread's table, a ring) holds the note.
+//! the cache (a voice, an audio thread's table, a ring) holds the note. Of each note the cache keeps, too, how its
+//! rendering stood every [`CHECKPOINT_CHUNKS`](crate::job::CHECKPOINT_CHUNKS), from where streams go on.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use betwixt_audio::note::NoteKey;
 use betwixt_audio::rendered_note::RenderedNote;
 
 use crate::instance::InstanceId;
-use crate::worker::Job;
+use crate::job::Job;
+use crate::note_render::NoteRender;
+use crate::worker::DecoderSource;
 
 /// Memory that rendered notes may take unless the user says otherwise.
 pub(crate) const DEFAULT_BUDGET_BYTES: usize = 512 << 20;
@@ -50,6 +54,12 @@ pub(crate) struct CachedNote {
     pub note: Arc<RenderedNote>,
     /// How far they are.
     pub rendering: Rendering,
+    /// When its rendering was asked for.
+    pub begun: Instant,
+    /// Where its decoders come from.
+    source: Arc<dyn DecoderSource>,
+    /// How its rendering stood before its first chunk, and every so many later, in order.
+    checkpoints: Vec<NoteRender>,
     /// What of [`NoteCache::bytes`] is this note's.
     bytes: usize,
     /// Instances that were granted it and have not been asked to give it back.
@@ -73,8 +83,17 @@ impl CachedNote {
             && self.is_held()
     }
 
+    /// The instance that it is rendered for: the first that was granted it.
+    pub(crate) fn instance(&self) -> Option<InstanceId> {
+        self.holders.first().copied()
+    }
+
     fn is_running(&self) -> bool {
         matches!(self.rendering, Rendering::Running)
+    }
+
+    fn count_bytes(&self) -> usize {
+        self.note.bytes() + self.checkpoints.iter().map(NoteRender::bytes).sum::<usize>()
     }
 }
 
@@ -110,15 +129,18 @@ impl NoteCache {
     pub(crate) fn insert(&mut self, note: Arc<RenderedNote>, job: Box<Job>) -> NoteId {
         let id = NoteId(self.next_id);
         self.next_id += 1;
-        let bytes = note.bytes();
-        self.bytes += bytes;
         self.current.insert(note.key(), id);
-        let cached = CachedNote {
+        let mut cached = CachedNote {
             note,
+            begun: Instant::now(),
+            source: Arc::clone(&job.source),
+            checkpoints: vec![job.render.clone()],
             rendering: Rendering::Resting(job),
-            bytes,
+            bytes: 0,
             holders: Vec::new(),
         };
+        cached.bytes = cached.count_bytes();
+        self.bytes += cached.bytes;
         self.notes.insert(id, cached);
         id
     }
@@ -135,10 +157,42 @@ impl NoteCache {
         Some(cached.note.clone())
     }
 
+    /// A rendering of a key's note to go on from at a chunk: as near before it as is kept. Also of one that is out of
+    /// date; none if there is none, or it failed.
+    pub(crate) fn fork(
+        &self,
+        key: &NoteKey,
+        first_chunk: usize,
+    ) -> Option<(Arc<dyn DecoderSource>, NoteRender)> {
+        let outdated = || self.notes.values().rev().find(|cached| cached.note.key() == *key);
+        let cached = self.find(key).or_else(outdated)?;
+        if cached.note.is_failed() {
+            return None;
+        }
+        let resting = match &cached.rendering {
+            Rendering::Resting(job) => Some(&job.render),
+            Rendering::Running | Rendering::Ended => None,
+        };
+        let nearest = cached
+            .checkpoints
+            .iter()
+            .chain(resting)
+            .filter(|render| render.rendered_chunks() <= first_chunk)
+            .max_by_key(|render| render.rendered_chunks())?;
+        Some((Arc::clone(&cached.source), nearest.clone()))
+    }
+
+    /// Keeps how the rendering of a note stands.
+    pub(crate) fn keep(&mut self, id: NoteId, checkpoint: NoteRender) {
+        if let Some(cached) = self.notes.get_mut(&id) {
+            cached.checkpoints.push(checkpoint);
+        }
+    }
+
     /// Counts a note's memory anew: it has grown.
     pub(crate) fn recount(&mut self, id: NoteId) {
         if let Some(cached) = self.notes.get_mut(&id) {
-            let bytes = cached.note.bytes();
+            let bytes = cached.count_bytes();
             self.bytes = self.bytes - cached.bytes + bytes;
             cached.bytes = bytes;
         }
@@ -246,9 +300,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::decoder::{Decoder, DecoderFormat};
     use crate::embedding::{Embedding, LoopRegion};
-    use crate::note_render::{BlendedNote, NoteRender};
+    use crate::job::Sink;
+    use crate::note_render::BlendedNote;
     use crate::sound::Sound;
-    use crate::worker::DecoderSource;
     use betwixt_audio::note::{Part, PatchId, Strike};
     use betwixt_audio::timbre::Timbre;
 
@@ -305,7 +359,7 @@ pub(crate) mod tests {
             Box::new(Job {
                 source: Arc::new(NoDecoders),
                 render,
-                writer,
+                sink: Sink::Note(writer),
             }),
         )
     }
@@ -318,7 +372,7 @@ pub(crate) mod tests {
             let id = cache.insert(note, job);
             let cached = cache.get_mut(id).unwrap();
             if let Rendering::Resting(job) = &mut cached.rendering {
-                job.writer.push(vec![0.0; CHUNK].into()).unwrap();
+                job.publish(&[0.0; CHUNK]).unwrap();
             }
             cache.recount(id);
         }

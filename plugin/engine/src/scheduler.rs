@@ -1,8 +1,9 @@
 //! The scheduler: one thread a process between the audio threads and the render workers.
 //!
-//! It owns the note cache's map. About every millisecond while any instance is active it looks at the instances' rings,
-//! answers requests, hands the most urgent jobs to idle workers, evicts what is over the budget, and frees what the
-//! audio threads return. While no instance is active it sleeps. It never runs a model and never waits for one.
+//! It owns the note cache's map and the table of streams. About every millisecond while voices live it looks at the
+//! instances' rings and at what the streams ask for, answers requests, hands the most urgent jobs to idle workers, evicts
+//! what is over the budget, and frees what the audio threads return. While nothing sounds it looks less often, and while no
+//! instance is active it sleeps. It never runs a model and never waits for one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,34 +11,40 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use betwixt_audio::blend::{Blend, BlendCell};
-use betwixt_audio::link::{SchedulerEnd, ToAudio, ToScheduler};
+use betwixt_audio::limits::{SHARED_NOTE_SECONDS, STREAMS};
+use betwixt_audio::link::{SchedulerEnd, StreamTag, ToAudio, ToScheduler};
 use betwixt_audio::note::{NoteKey, Part, PatchId, Strike};
 use betwixt_audio::rendered_note::RenderedNote;
-use betwixt_audio::timbre::Timbre;
+use betwixt_audio::stream;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::client::Client;
 use crate::decoder::DecoderFormat;
 use crate::instance::{InstanceId, KeyWatch};
+use crate::job::{Job, JobId, Sink};
 use crate::note_cache::{NoteCache, Rendering};
 use crate::note_render::{BlendedNote, NoteRender};
 use crate::patch::Patch;
 use crate::patience::News;
 use crate::status::{EngineStatus, ModelStatus, StatusBoard};
+use crate::stream_table::StreamTable;
 use crate::work_queue::WorkQueue;
-use crate::worker::{DecoderSource, Job, RunOutcome, Workers};
+use crate::worker::{DecoderSource, RunOutcome, Workers};
 
-/// How often the rings are looked at while an instance is active.
+/// How often the rings are looked at while voices live.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
+/// The same once nothing has sounded for a while.
+const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(4);
+/// That while.
+const IDLE_AFTER: Duration = Duration::from_secs(2);
 /// How often all notes are looked through for ones that someone wants more of. A voice asks half a second ahead.
 const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 /// How often the budget is looked after, so that instances have time to give notes back in between.
 const EVICTION_INTERVAL: Duration = Duration::from_millis(20);
 /// How often the status and the watched keys are told.
 const STATUS_INTERVAL: Duration = Duration::from_millis(50);
-/// Longest audio that a held note grows to.
-const NOTE_CAPACITY_SECONDS: usize = 120;
+/// Longest audio that a shared note grows to: a voice that plays it that long goes on as a stream a little before.
+const NOTE_CAPACITY_SECONDS: usize = SHARED_NOTE_SECONDS + 1;
 /// How much of a note is rendered before its voice says how much it wants.
 const FIRST_LEAD_MS: usize = 250;
 
@@ -84,6 +91,10 @@ pub(crate) struct LoadedModel {
     pub format: DecoderFormat,
     /// Decoder frames in one embedding frame.
     pub frames_per_embedding_frame: usize,
+    /// The embedding's dimension that carries the deviation from the pitch, if one does.
+    pub pitch_dim: Option<usize>,
+    /// The one that carries the level, if one does.
+    pub level_dim: Option<usize>,
     /// What sounds that it encoded say of it.
     pub tag: String,
     /// For the status.
@@ -111,6 +122,7 @@ pub(crate) struct Scheduler {
     status: EngineStatus,
     cache: NoteCache,
     clients: BTreeMap<InstanceId, Client>,
+    streams: StreamTable,
     workers: Workers,
     model: ModelSlot,
     /// Load once more when the current loading is done: the device was changed meanwhile.
@@ -121,6 +133,7 @@ pub(crate) struct Scheduler {
     next_scan: Instant,
     next_eviction: Instant,
     next_status: Instant,
+    last_stir: Instant,
 }
 
 impl fmt::Debug for Scheduler {
@@ -158,6 +171,7 @@ impl Scheduler {
             status,
             cache: NoteCache::new(parts.budget_bytes),
             clients: BTreeMap::new(),
+            streams: StreamTable::default(),
             workers,
             model: ModelSlot::NotLoaded,
             reload: false,
@@ -167,6 +181,7 @@ impl Scheduler {
             next_scan: now,
             next_eviction: now,
             next_status: now,
+            last_stir: now,
         }
     }
 
@@ -175,7 +190,7 @@ impl Scheduler {
         loop {
             let awake = self.workers.is_busy() || self.clients.values().any(|client| client.active);
             let command = if awake {
-                match self.commands.recv_timeout(POLL_INTERVAL) {
+                match self.commands.recv_timeout(self.poll_interval()) {
                     Ok(command) => Some(command),
                     Err(RecvTimeoutError::Timeout) => None,
                     Err(RecvTimeoutError::Disconnected) => break,
@@ -215,6 +230,14 @@ impl Scheduler {
         self.end();
     }
 
+    fn poll_interval(&self) -> Duration {
+        if self.workers.is_busy() || self.streams.len() > 0 || self.last_stir.elapsed() < IDLE_AFTER {
+            POLL_INTERVAL
+        } else {
+            IDLE_POLL_INTERVAL
+        }
+    }
+
     fn end(self) {
         self.workers.stop();
         if let ModelSlot::Loading(thread) = self.model {
@@ -230,6 +253,7 @@ impl Scheduler {
             Command::Unregister(id) => {
                 self.clients.remove(&id);
                 self.cache.forget_instance(id);
+                self.streams.forget_instance(id);
             }
             Command::Activate(id, active) => {
                 if let Some(client) = self.clients.get_mut(&id) {
@@ -326,18 +350,23 @@ impl Scheduler {
     }
 
     fn tick(&mut self) {
+        let now = Instant::now();
         let ids: Vec<InstanceId> = self.clients.keys().copied().collect();
         for id in ids {
+            if self.clients.get_mut(&id).is_some_and(Client::has_stirred) {
+                self.last_stir = now;
+            }
             while let Some(message) = self.clients.get_mut(&id).and_then(|client| client.end.receive()) {
                 match message {
                     ToScheduler::Request(key) => self.request(id, key),
                     // Freed here if it was the last, and never on the audio thread.
                     ToScheduler::Return(note) => drop(note),
-                    ToScheduler::Fork { tag, .. } => {
-                        if let Some(client) = self.clients.get_mut(&id) {
-                            client.send(ToAudio::RefuseStream(tag));
-                        }
-                    }
+                    ToScheduler::Fork {
+                        tag,
+                        key,
+                        first_chunk,
+                    } => self.fork(id, tag, &key, first_chunk as usize),
+                    // Its job goes at the next look.
                     ToScheduler::ReturnStream(reader) => drop(reader),
                 }
             }
@@ -345,12 +374,12 @@ impl Scheduler {
                 client.flush();
             }
         }
-        let now = Instant::now();
         if now >= self.next_scan {
             self.next_scan = now + SCAN_INTERVAL;
             self.queue.scan(&self.cache);
         }
-        self.give_out_work();
+        self.streams.look(now);
+        self.give_out_work(now);
         if now >= self.next_eviction {
             self.next_eviction = now + EVICTION_INTERVAL;
             self.evict();
@@ -406,16 +435,18 @@ impl Scheduler {
             .patch(key.patch)
             .ok_or("a note of sounds that are no longer in the corners was asked for")?;
         patch.check_model(&model.tag)?;
-        let weights = Blend::from(key.strike.timbre.blend).weights(patch.occupied());
         let format = model.format;
-        let blended = BlendedNote::new(
-            patch.corners(),
-            weights,
-            key.pitch_midi(),
-            format.dims,
-            model.frames_per_embedding_frame,
-        )
-        .ok_or("no corner holds a sound that can be heard")?;
+        let ratio = model.frames_per_embedding_frame;
+        let hop_seconds = (format.hop_samples * ratio) as f64 / f64::from(format.sample_rate_hz);
+        let all_phases = NoteKey {
+            part: Part::Mid,
+            ..key
+        };
+        let blended = BlendedNote::on_pad(patch.corners(), key.pitch_midi(), format.dims, ratio)
+            .ok_or("no corner holds a sound that can be heard")?
+            .struck(key.strike, all_phases.seed())
+            .with_embedding_hop(hop_seconds)
+            .with_measured_dims(model.pitch_dim, model.level_dim);
         let render = NoteRender::new(blended, key.seed(), format);
 
         let rate = format.sample_rate_hz as usize;
@@ -432,23 +463,44 @@ impl Scheduler {
             Box::new(Job {
                 source: Arc::clone(&model.source),
                 render,
-                writer,
+                sink: Sink::Note(writer),
             }),
         );
         Ok(())
     }
 
+    /// Begins a stream from a chunk of a note, or refuses it.
+    fn fork(&mut self, id: InstanceId, tag: StreamTag, key: &NoteKey, first_chunk: usize) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        let rendering = self.cache.fork(key, first_chunk);
+        match rendering.filter(|_| self.streams.count_of(id) < STREAMS) {
+            Some((source, render)) => {
+                let format = render.format();
+                let (writer, reader) =
+                    stream::stream(first_chunk, format.chunk_samples, format.sample_rate_hz);
+                let sink = Sink::Stream { writer, first_chunk };
+                let job = Job { source, render, sink };
+                self.streams.insert(id, Box::new(job));
+                client.send(ToAudio::Stream { tag, reader });
+            }
+            None => client.send(ToAudio::RefuseStream(tag)),
+        }
+        self.news.announce();
+    }
+
     /// Hands the most urgent jobs to the workers that are idle.
-    fn give_out_work(&mut self) {
+    fn give_out_work(&mut self, now: Instant) {
         let mut idle = self.workers.idle_count();
         while idle > 0
-            && let Some(batch) = self.queue.next_batch(&mut self.cache, idle)
+            && let Some(batch) = self
+                .queue
+                .next_batch(&mut self.cache, &mut self.streams, idle, now)
         {
             if let Err(refused) = self.workers.render(batch) {
-                for (id, job) in refused {
-                    if let Some(cached) = self.cache.get_mut(id) {
-                        cached.rendering = Rendering::Resting(job);
-                    }
+                for part in refused {
+                    self.give_back(part.id, Some(part.job));
                 }
                 break;
             }
@@ -465,22 +517,34 @@ impl Scheduler {
             self.status.notes_failed += 1;
             self.status.last_failure = Some(reason);
         }
-        let Some(cached) = self.cache.get_mut(run.note) else {
-            return;
-        };
-        if cached.note.available() <= run.samples && run.samples > 0 {
-            self.status.notes_rendered += 1;
-        }
-        match run.job {
-            Some(job) => {
-                cached.rendering = Rendering::Resting(job);
-                if cached.is_wanting() {
-                    self.queue.push(run.note);
-                }
+        if let JobId::Note(note) = run.id
+            && let Some(cached) = self.cache.get_mut(note)
+        {
+            if cached.note.available() <= run.samples && run.samples > 0 {
+                self.status.notes_rendered += 1;
             }
-            None => cached.rendering = Rendering::Ended,
+            if let Some(checkpoint) = run.checkpoint {
+                self.cache.keep(note, checkpoint);
+            }
         }
-        self.cache.recount(run.note);
+        self.give_back(run.id, run.job);
+    }
+
+    /// Lets a job rest where it belongs; none has ended.
+    fn give_back(&mut self, id: JobId, job: Option<Box<Job>>) {
+        match id {
+            JobId::Stream(stream) => self.streams.give_back(stream, job),
+            JobId::Note(note) => {
+                let Some(cached) = self.cache.get_mut(note) else {
+                    return;
+                };
+                cached.rendering = job.map_or(Rendering::Ended, Rendering::Resting);
+                if cached.is_wanting() {
+                    self.queue.push(note);
+                }
+                self.cache.recount(note);
+            }
+        }
     }
 
     /// Tells the status and the watched keys to whoever looks.
@@ -490,6 +554,7 @@ impl Scheduler {
         status.cache_bytes = self.cache.bytes();
         status.cache_budget_bytes = self.cache.budget_bytes();
         status.notes_cached = self.cache.len();
+        status.streams = self.streams.len();
         status.rendering = self.queue.len();
         if let ModelSlot::Ready(model) = &self.model
             && !self.busy.is_zero()
@@ -499,24 +564,21 @@ impl Scheduler {
         }
         self.board.write(status);
         for client in self.clients.values() {
-            if let (Some(cell), Some(patch)) = (client.watch.cell(), client.current_patch()) {
-                client.watch.tell(ready_keys(&self.cache, patch, cell));
+            if let (Some(strike), Some(patch)) = (client.watch.strike(), client.current_patch()) {
+                client.watch.tell(ready_keys(&self.cache, patch, strike));
             }
         }
     }
 }
 
 /// Which keys' notes have begun to be there: bit `k` is MIDI key `k`.
-fn ready_keys(cache: &NoteCache, patch: PatchId, cell: BlendCell) -> u128 {
+fn ready_keys(cache: &NoteCache, patch: PatchId, strike: Strike) -> u128 {
     (0..128)
         .filter(|key| {
             cache
                 .find(&NoteKey {
                     patch,
-                    strike: Strike::with(Timbre {
-                        blend: cell.into(),
-                        ..Timbre::default()
-                    }),
+                    strike,
                     part: Part::Mid,
                     pitch_cents: key * 100,
                 })

@@ -42,6 +42,8 @@ pub struct EngineStatus {
     pub cache_budget_bytes: usize,
     /// Notes that can be played at once.
     pub notes_cached: usize,
+    /// Voices that notes are rendered for each by itself.
+    pub streams: usize,
     /// Notes that wait for a worker.
     pub rendering: usize,
     /// Notes that rendering was begun of, since the engine started.

@@ -1,20 +1,32 @@
-//! What is rendered next: the notes that someone wants more of, by urgency, in batches.
+//! What is rendered next: what someone wants more of, by urgency, in batches.
 //!
 //! Owned by the scheduler's thread. What goes together, and when, changes how soon samples are there and never what
 //! they are.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use betwixt_audio::limits::LEAD_MS;
 use betwixt_audio::rendered_note::RenderedNote;
 
+use crate::instance::InstanceId;
+use crate::job::{Job, JobId};
 use crate::note_cache::{NoteCache, NoteId, Rendering};
-use crate::worker::{Batch, Job};
+use crate::stream_table::StreamTable;
+use crate::worker::{Assigned, Batch};
 
-/// A sounding voice with less than this ahead of it goes before notes that have not begun.
+/// A sounding voice with less than this ahead of it is urgent.
 const SAFE_HEADROOM_MS: usize = 60;
+/// A stream's chunk is due so long after its voice asked for it.
+const STREAM_DUE: Duration = Duration::from_millis(8);
+/// A note's first chunk is due so long after it was asked for.
+const FIRST_CHUNK_DUE: Duration = Duration::from_millis(10);
 /// Chunks that a worker renders at once, of however many notes: more gain nothing, and keep others waiting.
 const BATCH_CHUNKS: usize = 16;
+/// The same of notes that are in no hurry, while streams may ask at any moment, and of each of them.
+const PATIENT_BATCH_CHUNKS: usize = 8;
+const PATIENT_RUN_CHUNKS: usize = 4;
 
 /// The notes that the last look found wanting.
 #[derive(Debug, Default)]
@@ -39,54 +51,127 @@ impl WorkQueue {
         self.wanting.len()
     }
 
-    /// The jobs for the next of `idle` workers, taken out of the cache: the most urgent, and others whose runs are like
-    /// its, as many as leave each other worker its share. None if nothing waits.
-    pub(crate) fn next_batch(&mut self, cache: &mut NoteCache, idle: usize) -> Option<Batch> {
-        let mut waiting: Vec<_> = self
+    /// The jobs for the next of `idle` workers, taken out of the cache and the table: the most urgent, and others whose runs
+    /// are like its, as many as leave each other worker its share. None if nothing waits.
+    pub(crate) fn next_batch(
+        &mut self,
+        cache: &mut NoteCache,
+        streams: &mut StreamTable,
+        idle: usize,
+        now: Instant,
+    ) -> Option<Batch> {
+        let are_streams = streams.len() > 0;
+        let notes = self
             .wanting
             .iter()
-            .filter_map(|id| Turn::of(cache, *id))
-            .collect();
-        waiting.sort_unstable_by_key(|turn| (turn.urgency, turn.note));
-        let first = waiting.first()?.kind;
+            .filter_map(|id| Turn::of_note(cache, *id, are_streams, now));
+        let streams_asking = streams.asking().map(|(id, stream, job, asked)| Turn {
+            class: Class::Due,
+            due: asked + STREAM_DUE,
+            instance: Some(stream.instance),
+            id,
+            kind: RunKind::of(job, usize::MAX),
+        });
+        let waiting = in_turn(notes.chain(streams_asking).collect());
+        let first = waiting.first()?;
+        let most = match first.class {
+            Class::Patient if are_streams => PATIENT_BATCH_CHUNKS,
+            Class::Due | Class::Patient => BATCH_CHUNKS,
+        };
         let share = waiting.len().div_ceil(idle.max(1));
-        let limit = share.min(BATCH_CHUNKS / first.chunks.max(1)).max(1);
+        let limit = share.min(most / first.kind.chunks.max(1)).max(1);
         let mut batch = Batch::new();
-        for turn in waiting.iter().filter(|turn| turn.kind == first).take(limit) {
-            let Some(cached) = cache.get_mut(turn.note) else {
-                continue;
+        for turn in waiting.iter().filter(|turn| turn.kind == first.kind).take(limit) {
+            let job = match turn.id {
+                JobId::Note(note) => take_note(cache, note),
+                JobId::Stream(stream) => streams.take(stream),
             };
-            match std::mem::replace(&mut cached.rendering, Rendering::Running) {
-                Rendering::Resting(job) => batch.push((turn.note, job)),
-                other => cached.rendering = other,
-            }
+            batch.extend(job.map(|job| Assigned {
+                id: turn.id,
+                job,
+                chunks: turn.kind.chunks,
+            }));
         }
         self.wanting
-            .retain(|note| batch.iter().all(|(taken, _)| taken != note));
+            .retain(|note| batch.iter().all(|part| part.id != JobId::Note(*note)));
         Some(batch)
     }
 }
 
-/// A note that waits.
+fn take_note(cache: &mut NoteCache, note: NoteId) -> Option<Box<Job>> {
+    let cached = cache.get_mut(note)?;
+    match std::mem::replace(&mut cached.rendering, Rendering::Running) {
+        Rendering::Resting(job) => Some(job),
+        other => {
+            cached.rendering = other;
+            None
+        }
+    }
+}
+
+/// How much hurry there is. Smaller goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// Someone hears or will soon hear that it is missing: streams, notes that have not begun, voices about to run dry.
+    Due,
+    /// There is enough for now.
+    Patient,
+}
+
+/// Something that waits.
 struct Turn {
-    urgency: (u8, usize),
-    note: NoteId,
+    class: Class,
+    due: Instant,
+    instance: Option<InstanceId>,
+    id: JobId,
     kind: RunKind,
 }
 
 impl Turn {
     /// None if nobody wants more of the note, or a worker is at it.
-    fn of(cache: &NoteCache, note: NoteId) -> Option<Self> {
+    fn of_note(cache: &NoteCache, note: NoteId, are_streams: bool, now: Instant) -> Option<Self> {
         let cached = cache.get(note)?;
         let Rendering::Resting(job) = &cached.rendering else {
             return None;
         };
-        (cached.note.wanted() > cached.note.available()).then(|| Self {
-            urgency: urgency(&cached.note),
-            note,
-            kind: RunKind::of(job),
+        if cached.note.wanted() <= cached.note.available() {
+            return None;
+        }
+        let (class, due) = match headroom_ms(&cached.note) {
+            None => (Class::Due, cached.begun + FIRST_CHUNK_DUE),
+            Some(left) if left < SAFE_HEADROOM_MS => (Class::Due, now + Duration::from_millis(left as u64)),
+            Some(left) => (Class::Patient, now + Duration::from_millis(left as u64)),
+        };
+        let most = if are_streams && class == Class::Patient {
+            PATIENT_RUN_CHUNKS
+        } else {
+            usize::MAX
+        };
+        Some(Self {
+            class,
+            due,
+            instance: cached.instance(),
+            id: JobId::Note(note),
+            kind: RunKind::of(job, most),
         })
     }
+}
+
+/// In the order in which they go: by class, in each class the instances in turn, and of an instance what is due first.
+fn in_turn(mut waiting: Vec<Turn>) -> Vec<Turn> {
+    waiting.sort_unstable_by_key(|turn| (turn.class, turn.due, turn.id));
+    let mut before: BTreeMap<(Class, Option<InstanceId>), usize> = BTreeMap::new();
+    let mut ranked: Vec<(usize, Turn)> = waiting
+        .into_iter()
+        .map(|turn| {
+            let rank = before.entry((turn.class, turn.instance)).or_default();
+            *rank += 1;
+            (*rank, turn)
+        })
+        .collect();
+    // Stable: among those of one rank what is due first stays first.
+    ranked.sort_by_key(|(rank, turn)| (turn.class, *rank));
+    ranked.into_iter().map(|(_, turn)| turn).collect()
 }
 
 /// What runs must have in common to be rendered together.
@@ -101,27 +186,21 @@ struct RunKind {
 }
 
 impl RunKind {
-    fn of(job: &Job) -> Self {
+    fn of(job: &Job, most_chunks: usize) -> Self {
         Self {
             source: Arc::as_ptr(&job.source).cast(),
-            chunks: job.render.next_run_chunks(),
+            chunks: job.next_run_chunks().min(most_chunks),
             is_new: job.render.is_new(),
         }
     }
 }
 
-/// What goes first: sounding voices about to run dry, then notes that have not begun, then the rest by what they
-/// have left. Smaller is more urgent.
-fn urgency(note: &RenderedNote) -> (u8, usize) {
+/// What the farthest voice has ahead of it; none if the note has not begun.
+fn headroom_ms(note: &RenderedNote) -> Option<usize> {
     let rate = note.sample_rate_hz() as usize;
     let lead = (LEAD_MS * rate as f32 / 1000.0) as usize;
     let available = note.available();
-    let headroom = (available + lead).saturating_sub(note.wanted());
-    match (available, headroom) {
-        (0, _) => (1, 0),
-        (_, left) if left < SAFE_HEADROOM_MS * rate / 1000 => (0, left),
-        (_, left) => (2, left),
-    }
+    (available > 0).then(|| (available + lead).saturating_sub(note.wanted()) * 1000 / rate)
 }
 
 #[cfg(test)]
@@ -146,7 +225,7 @@ mod tests {
         }
 
         fn begin(&self, _: NoteStart) -> Snapshot {
-            Snapshot::new(())
+            Snapshot::new((), 0)
         }
 
         fn render(&mut self, _: &mut [Run<'_>], _: &AtomicBool) -> Result<(), DecodeError> {
@@ -170,11 +249,15 @@ mod tests {
         (cache, queue, held)
     }
 
+    fn next(cache: &mut NoteCache, queue: &mut WorkQueue, idle: usize) -> Option<Batch> {
+        queue.next_batch(cache, &mut StreamTable::default(), idle, Instant::now())
+    }
+
     fn sizes(notes: i32, workers: usize) -> Vec<usize> {
         let (mut cache, mut queue, _held) = waiting(notes);
         (0..workers)
             .rev()
-            .filter_map(|others| Some(queue.next_batch(&mut cache, others + 1)?.len()))
+            .filter_map(|others| Some(next(&mut cache, &mut queue, others + 1)?.len()))
             .collect()
     }
 
@@ -199,12 +282,15 @@ mod tests {
                 .render
                 .next_run(&mut Silence, &AtomicBool::new(false))
                 .unwrap();
-            job.writer.push(samples.into()).unwrap();
+            job.publish(&samples).unwrap();
         }
         held[3].want(usize::MAX);
-        let first = queue.next_batch(&mut cache, 1).unwrap();
-        assert_eq!(first.iter().map(|(note, _)| *note).collect::<Vec<_>>(), [begun]);
-        assert_eq!(queue.next_batch(&mut cache, 1).unwrap().len(), 3);
-        assert!(queue.next_batch(&mut cache, 1).is_none());
+        let batch = next(&mut cache, &mut queue, 1).unwrap();
+        assert_eq!(
+            batch.iter().map(|part| part.id).collect::<Vec<_>>(),
+            [JobId::Note(begun)]
+        );
+        assert_eq!(next(&mut cache, &mut queue, 1).unwrap().len(), 3);
+        assert!(next(&mut cache, &mut queue, 1).is_none());
     }
 }

@@ -13,12 +13,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use betwixt_audio::rendered_note::NoteWriter;
 use crossbeam::channel::{Receiver, Sender, unbounded};
 
 use crate::decoder::{DecodeError, Decoder};
+use crate::job::{Job, JobId};
 use crate::model::Model;
-use crate::note_cache::NoteId;
 use crate::note_render::NoteRender;
 use crate::patience::News;
 use crate::scheduler::Command;
@@ -35,19 +34,19 @@ impl DecoderSource for Model {
     }
 }
 
-/// A note that is being rendered: all that any worker needs to go on with it.
+/// A job, and how much of it is rendered next.
 #[derive(Debug)]
-pub(crate) struct Job {
-    /// The decoders that fit its state.
-    pub source: Arc<dyn DecoderSource>,
-    /// How it goes on.
-    pub render: NoteRender,
-    /// Where its chunks go.
-    pub writer: NoteWriter,
+pub(crate) struct Assigned {
+    /// Names it.
+    pub id: JobId,
+    /// What is rendered.
+    pub job: Box<Job>,
+    /// How much, in chunks.
+    pub chunks: usize,
 }
 
 /// Jobs of one model whose next runs are rendered together: at least one.
-pub(crate) type Batch = Vec<(NoteId, Box<Job>)>;
+pub(crate) type Batch = Vec<Assigned>;
 
 /// What a worker is told.
 #[derive(Debug)]
@@ -70,11 +69,13 @@ pub(crate) struct Outcome {
 /// What came of a run.
 #[derive(Debug)]
 pub(crate) struct RunOutcome {
-    /// The note.
-    pub note: NoteId,
-    /// The job, to be gone on with; none once the note has ended.
+    /// What was rendered.
+    pub id: JobId,
+    /// The job, to be gone on with; none once it has ended.
     pub job: Option<Box<Job>>,
-    /// Why the note failed, if it did.
+    /// How it stands now, if that is to be kept.
+    pub checkpoint: Option<NoteRender>,
+    /// Why it failed, if it did.
     pub failure: Option<String>,
     /// Samples published.
     pub samples: usize,
@@ -223,37 +224,36 @@ impl Worker {
 
     fn render(&mut self, mut batch: Batch) -> Vec<RunOutcome> {
         if batch.len() > 1 {
-            let before: Vec<NoteRender> = batch.iter().map(|(_, job)| job.render.clone()).collect();
+            let before: Vec<NoteRender> = batch.iter().map(|part| part.job.render.clone()).collect();
             let began = Instant::now();
             if let Ok(rendered) = self.run(&mut batch) {
                 let busy = began.elapsed() / u32::try_from(batch.len()).unwrap_or(u32::MAX);
                 return batch
                     .into_iter()
                     .zip(rendered)
-                    .map(|((note, job), samples)| concluded(note, job, Ok(samples), busy))
+                    .map(|(part, samples)| concluded(part, Ok(samples), busy))
                     .collect();
             }
             // Which of them is at fault shows when each goes alone.
             self.decoder = None;
-            for ((_, job), render) in batch.iter_mut().zip(before) {
-                job.render = render;
+            for (part, render) in batch.iter_mut().zip(before) {
+                part.job.render = render;
             }
         }
-        let alone = |(note, job)| {
-            let (began, mut one) = (Instant::now(), vec![(note, job)]);
+        let alone = |part| {
+            let (began, mut one) = (Instant::now(), vec![part]);
             let rendered = self.run(&mut one).map(|mut runs| runs.pop().unwrap_or_default());
             if rendered.is_err() {
                 self.decoder = None;
             }
-            let (note, job) = one.remove(0);
-            concluded(note, job, rendered, began.elapsed())
+            concluded(one.remove(0), rendered, began.elapsed())
         };
         batch.into_iter().map(alone).collect()
     }
 
     /// Renders the next run of each job of a batch.
     fn run(&mut self, batch: &mut Batch) -> Result<Vec<Vec<f32>>, String> {
-        let Some(source) = batch.first().map(|(_, job)| Arc::clone(&job.source)) else {
+        let Some(source) = batch.first().map(|part| Arc::clone(&part.job.source)) else {
             return Ok(Vec::new());
         };
         let cancel = Arc::clone(&self.cancel);
@@ -261,9 +261,15 @@ impl Worker {
             return Err(DecodeError::Cancelled.to_string());
         }
         let decoder = self.decoder_of(&source)?;
-        let mut notes: Vec<&mut NoteRender> = batch.iter_mut().map(|(_, job)| &mut job.render).collect();
+        let mut notes: Vec<(&mut NoteRender, usize)> = batch
+            .iter_mut()
+            .map(|part| {
+                part.job.steer();
+                (&mut part.job.render, part.chunks)
+            })
+            .collect();
         catch_unwind(AssertUnwindSafe(|| {
-            NoteRender::next_runs(&mut notes, decoder, &cancel)
+            NoteRender::render_together(&mut notes, decoder, &cancel)
         }))
         .map_err(|panic| format!("the decoder panicked: {}", panic_message(&*panic)))?
         .map_err(|error| error.to_string())
@@ -289,48 +295,31 @@ impl Worker {
     }
 }
 
-/// Publishes what was rendered of a note, and says what has become of it.
-fn concluded(
-    note: NoteId,
-    mut job: Box<Job>,
-    rendered: Result<Vec<f32>, String>,
-    busy: Duration,
-) -> RunOutcome {
-    let (samples, failure) = match rendered.and_then(|samples| publish(&mut job.writer, &samples)) {
+/// Publishes what was rendered, and says what has become of the job.
+fn concluded(part: Assigned, rendered: Result<Vec<f32>, String>, busy: Duration) -> RunOutcome {
+    let Assigned { id, mut job, .. } = part;
+    let (samples, failure) = match rendered.and_then(|samples| job.publish(&samples)) {
         Ok(samples) => (samples, None),
         Err(reason) => (0, Some(reason)),
     };
-    let job = if failure.is_some() {
-        job.writer.fail();
-        None
-    } else if job.render.is_done() || job.writer.is_full() {
-        job.writer.finish();
-        None
-    } else {
-        Some(job)
-    };
-    RunOutcome {
-        note,
-        job,
+    let mut outcome = RunOutcome {
+        id,
+        job: None,
+        checkpoint: None,
         failure,
         samples,
         busy,
+    };
+    if outcome.failure.is_some() {
+        // A writer that is dropped fails its note or stream.
+        drop(job);
+    } else if job.is_done() {
+        job.finish();
+    } else {
+        outcome.checkpoint = job.checkpoint();
+        outcome.job = Some(job);
     }
-}
-
-/// Publishes whole chunks as far as there is room; says how many samples that were.
-fn publish(writer: &mut NoteWriter, samples: &[f32]) -> Result<usize, String> {
-    let mut published = 0;
-    for chunk in samples.chunks(writer.note().chunk_samples()) {
-        if writer.is_full() {
-            break;
-        }
-        writer
-            .push(chunk.into())
-            .map_err(|error| format!("the decoder's output: {error}"))?;
-        published += chunk.len();
-    }
-    Ok(published)
+    outcome
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

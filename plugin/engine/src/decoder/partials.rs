@@ -53,6 +53,8 @@ pub struct PartialsDecoder {
     takes_pitch: bool,
     batch_capacity: usize,
     states: Vec<StatePort>,
+    /// Memory that a note takes between two runs.
+    note_bytes: usize,
     /// `[batch, frames, dims]`.
     embedding: Vec<f32>,
     /// `[batch, frames]`.
@@ -70,12 +72,24 @@ pub(crate) struct PartialsDecoderParts {
     pub takes_pitch: bool,
     pub batch_capacity: usize,
     pub states: Vec<StatePort>,
+    /// Partials that the synthesis keeps the phases of.
+    pub partials: usize,
 }
 
 impl PartialsDecoder {
     /// A decoder over a checked session.
     pub(crate) fn new(parts: PartialsDecoderParts) -> Self {
+        // A phase and a frequency of each partial, half a frame, the graph's states.
+        let note_bytes = size_of::<PartialsNote>()
+            + parts.partials * 2 * size_of::<f64>()
+            + parts.format.hop_samples * size_of::<f32>()
+            + parts
+                .states
+                .iter()
+                .map(|port| port.len() * size_of::<f32>())
+                .sum::<usize>();
         Self {
+            note_bytes,
             session: parts.session,
             graph: parts.graph,
             scratch: parts.synth.scratch(),
@@ -227,11 +241,12 @@ impl Decoder for PartialsDecoder {
     }
 
     fn begin(&self, start: NoteStart) -> Snapshot {
-        Snapshot::new(PartialsNote {
+        let note = PartialsNote {
             next_frame: 0,
             states: self.states.iter().map(|port| vec![0.0; port.len()]).collect(),
             synth: self.synth.begin(start.seed),
-        })
+        };
+        Snapshot::new(note, self.note_bytes)
     }
 
     fn render(&mut self, runs: &mut [Run<'_>], cancel: &AtomicBool) -> Result<(), DecodeError> {

@@ -26,6 +26,8 @@ pub struct Manifest {
     pub pitch: PitchInput,
     /// The embedding's dimension that carries the deviation from the pitch, in semitones, if one does.
     pub pitch_dim: Option<usize>,
+    /// The embedding's dimension that carries the level, if one does.
+    pub level_dim: Option<usize>,
     /// Decoder frames in one chunk.
     pub chunk_frames: usize,
     /// Licence of the weights, as an SPDX expression.
@@ -89,6 +91,12 @@ impl PartialsTable {
         self.group_edges.len().saturating_sub(1)
     }
 
+    /// Partials that are synthesised.
+    pub fn partials(&self) -> usize {
+        let grouped = self.group_edges.last().zip(self.group_edges.first());
+        self.slots.len() + grouped.map_or(0, |(last, first)| (last - first) as usize)
+    }
+
     /// Columns of `noise_db`.
     pub fn noise_bands(&self) -> usize {
         self.noise_edges_hz.len() - 2
@@ -142,7 +150,7 @@ const SAMPLE_RATE_HZ: (i64, i64) = (8000, 192_000);
 const MAX_SLOTS: usize = 4096;
 const MAX_HARMONIC: i64 = 4096;
 
-const ROOT: [&str; 14] = [
+const ROOT: [&str; 15] = [
     "name",
     "version",
     "sample_rate",
@@ -151,6 +159,7 @@ const ROOT: [&str; 14] = [
     "hop",
     "pitch",
     "pitch_dim",
+    "level_dim",
     "chunk_frames",
     "licence",
     "source",
@@ -197,10 +206,11 @@ impl Manifest {
         }
         let sample_rate_hz = root.integer("sample_rate", SAMPLE_RATE_HZ)? as u32;
         let dims = root.integer("dims", DIMS)?;
-        let pitch_dim = match table.contains_key("pitch_dim") {
-            true => Some(root.integer("pitch_dim", (0, dims - 1))? as usize),
-            false => None,
+        let dim = |key| match table.contains_key(key) {
+            true => root.integer(key, (0, dims - 1)).map(|dim| Some(dim as usize)),
+            false => Ok(None),
         };
+        let (pitch_dim, level_dim) = (dim("pitch_dim")?, dim("level_dim")?);
 
         let encoder = root.section("encoder")?;
         encoder.only(&["graph", "sha256"])?;
@@ -219,6 +229,7 @@ impl Manifest {
             sample_rate_hz,
             dims: dims as usize,
             pitch_dim,
+            level_dim,
             embedding_hop_samples,
             hop_samples,
             pitch: match root.choice("pitch", &["conditioned", "embedded"])? {

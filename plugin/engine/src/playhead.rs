@@ -1,0 +1,145 @@
+//! Where in its sounds a note is: moved on frame by frame, folded into each sound's loop while the key is held, and on to
+//! each sound's own ending once it is let go.
+//!
+//! Pure numbers on the worker threads. Moving on frame by frame, the place does not depend on how runs are cut.
+
+use crate::embedding::LoopRegion;
+use crate::sound::Sound;
+
+/// From a loop to the sound's ending, in embedding frames: 40 ms of the shipped model.
+const JOIN_FRAMES: f64 = 1.25;
+/// Embedding frames after which a loop's movement is whole: a second of the shipped model.
+const SETTLED_FRAMES: f64 = 31.0;
+
+/// A place in time, in embedding frames.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Playhead {
+    /// Since the sounds' beginning, nothing folded.
+    position: f64,
+    /// Where it was when the key was let go.
+    released_at: Option<f64>,
+}
+
+/// Where a playhead is in one sound.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Place {
+    /// In the sound as it is held.
+    pub held: f64,
+    /// In its ending, and how much that counts against `held`, 0 to 1; none before the release.
+    pub ending: Option<(f64, f32)>,
+    /// How much it is held by its loop, 0 to 1: rises from the loop's first turn on.
+    pub looping: f32,
+}
+
+impl Playhead {
+    /// At a place, which may lie a little before the sounds' beginning.
+    pub(crate) fn at(position: f64) -> Self {
+        Self {
+            position,
+            released_at: None,
+        }
+    }
+
+    /// Moves on.
+    pub(crate) fn advance(&mut self, embedding_frames: f64) {
+        self.position += embedding_frames;
+    }
+
+    /// Lets go: from here on the sounds go to their ends. Once is enough.
+    pub(crate) fn release(&mut self) {
+        self.released_at.get_or_insert(self.position);
+    }
+
+    /// Whether the key was let go.
+    pub(crate) fn is_released(&self) -> bool {
+        self.released_at.is_some()
+    }
+
+    /// How far it is from the sounds' beginning.
+    pub(crate) fn position(&self) -> f64 {
+        self.position
+    }
+
+    /// Where it is in a sound.
+    pub(crate) fn place_in(&self, sound: &Sound) -> Place {
+        let Some(region) = sound.loop_region else {
+            return Place {
+                held: self.position,
+                ending: None,
+                looping: 0.0,
+            };
+        };
+        let ending = self.released_at.map(|released| {
+            let since = self.position - released;
+            (end_of(region) + since, (since / JOIN_FRAMES).min(1.0) as f32)
+        });
+        let looped = (self.position - end_of(region)) / SETTLED_FRAMES;
+        Place {
+            held: region.fold(self.position),
+            ending,
+            looping: looped.clamp(0.0, 1.0) as f32 * (1.0 - ending.map_or(0.0, |(_, share)| share)),
+        }
+    }
+
+    /// Where a sound ends by itself; none while it is held as long as the key.
+    pub(crate) fn end_in(&self, sound: &Sound) -> Option<f64> {
+        let frames = sound.embedding.frames() as f64;
+        match (sound.loop_region, self.released_at) {
+            (None, _) => Some(frames),
+            (Some(_), None) => None,
+            (Some(region), Some(released)) => Some(released + (frames - end_of(region)).max(JOIN_FRAMES)),
+        }
+    }
+}
+
+fn end_of(region: LoopRegion) -> f64 {
+    f64::from(region.end_frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blended_note::tests::sound;
+
+    const LOOP: Option<LoopRegion> = Some(LoopRegion {
+        start_frame: 10,
+        end_frame: 20,
+    });
+
+    #[test]
+    fn a_held_key_swings_in_the_loop_and_moves_ever_more_of_itself() {
+        let sound = sound(30, 0.0, LOOP);
+        let mut playhead = Playhead::at(15.0);
+        assert_eq!(playhead.place_in(&sound).held, 15.0);
+        playhead.advance(8.0);
+        let place = playhead.place_in(&sound);
+        assert_eq!((place.held, place.ending), (17.0, None));
+        assert!(place.looping > 0.05 && place.looping < 0.15);
+        playhead.advance(100.0);
+        assert_eq!(playhead.place_in(&sound).looping, 1.0);
+        assert_eq!(playhead.end_in(&sound), None);
+    }
+
+    #[test]
+    fn a_released_key_goes_from_the_loops_end_to_the_sounds_own() {
+        let sound = sound(30, 0.0, LOOP);
+        let mut playhead = Playhead::at(33.0);
+        playhead.release();
+        assert_eq!(playhead.place_in(&sound).ending, Some((20.0, 0.0)));
+        playhead.advance(5.0);
+        playhead.release();
+        let place = playhead.place_in(&sound);
+        assert_eq!((place.ending, place.looping), (Some((25.0, 1.0)), 0.0));
+        assert_eq!(playhead.end_in(&sound), Some(43.0));
+    }
+
+    #[test]
+    fn a_sound_without_a_loop_knows_no_release() {
+        let sound = sound(30, 0.0, None);
+        let mut playhead = Playhead::at(3.0);
+        let held = playhead.place_in(&sound);
+        playhead.release();
+        assert_eq!(playhead.place_in(&sound), held);
+        assert_eq!(playhead.end_in(&sound), Some(30.0));
+    }
+}
