@@ -19,7 +19,7 @@ ONSET_SHARE, RELEASE_SHARE = 0.5, 0.15
 DRUM_WEIGHT = 3.0  # how much oftener a drum is drawn than another note: there are few, and they are all attack
 LARGEST_TRANSPOSITION = 15  # semitones; one in four items goes as far as the instrument does
 FAR_SHARE = 0.25
-BLENDED_SHARE = 0.5
+BLENDED_SHARE = 0.6
 NEAREST_SIBLING = 3  # semitones, that the second note of a blend may be from the pitch that is decoded
 
 

@@ -123,7 +123,7 @@ def _export(options) -> None:
     found = Checkpoint.load(checkpoint_path(options.work))
     encoder, decoder = found.networks()
     source = (
-        f"python -m betwixt_training: {found.step} of {found.plan.steps} steps, seed {found.plan.seed}, "
+        f"python -m betwixt_training: {found.what()}, "
         "on notes of the MIT-licensed soundfonts FluidR3 GM and MuseScore General"
     )
     model = Instrument(encoder, decoder)
@@ -170,9 +170,8 @@ def _evaluate(options) -> None:
 
     found = Checkpoint.load(checkpoint_path(options.work))
     data, sounds = Dataset(options.work / "data"), Sounds(options.soundfonts)
-    model = f"{found.step} of {found.plan.steps} steps, seed {found.plan.seed}"
     with Bench(Instrument(*found.networks()), sounds, options.processes, _log) as bench:
-        evaluate(bench, data, options.work, model, options.notes, options.only)
+        evaluate(bench, data, options.work, found.what(), options.notes, options.only)
     print(options.work / "evaluation.md")
 
 

@@ -7,7 +7,7 @@ from .columns import GROUP_EDGES, HOP_SAMPLES, NOISE_EDGES_HZ, SAMPLE_RATE, SLOT
 from .decoder import CENTS_DIM, DIMS
 from .front import EMBEDDING_HOP_SAMPLES
 
-VERSION = 2
+VERSION = 3
 CHUNK_FRAMES = 2
 LICENCE = "MIT OR Apache-2.0"
 

@@ -160,6 +160,11 @@ class Checkpoint:
         found = torch.load(path, weights_only=True)
         return Checkpoint(**{**found, "plan": Plan(**found["plan"])})
 
+    def what(self) -> str:
+        """How its networks came about, in words."""
+        begun = f", begun with the networks of checkpoint {self.plan.tuned_from[:8]}" if self.plan.tuned_from else ""
+        return f"{self.step} of {self.plan.steps} steps, seed {self.plan.seed}{begun}"
+
     def networks(self) -> tuple[EncoderNet, Decoder]:
         """The trained networks, ready to be used."""
         encoder, decoder = self.plan.networks()
