@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use betwixt_engine::parameter::Parameter;
-use nice_plug::prelude::FloatParam;
+
+use crate::host_parameter::HostParameter;
 
 /// The host's side of the window. Called on the window thread; no method waits for the audio thread.
 pub trait Controls: Send + Sync + 'static {
     /// The parameter, with plain values in the unit of its name and texts that can be shown and typed.
-    fn param(&self, parameter: Parameter) -> &FloatParam;
+    fn param(&self, parameter: Parameter) -> HostParameter<'_>;
 
     /// The preset's name as the state carries it; empty when there is none.
     fn preset_name(&self) -> Arc<str>;

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`editor`] | opens a window for the host |
 //! | `window` | the open window: snapshot, view, commands, frame by frame |
-//! | [`controls`] | what the host crate gives to the window |
+//! | [`controls`], [`host_parameter`] | what the host crate gives to the window |
 //! | [`keyboard_queue`] | keys played by mouse, on their way to the audio thread |
 //! | [`window_state`] | the size that the host keeps in its state |
 //! | [`snapshot`], [`snapshot_reader`] | what a frame shows, and where it comes from |
@@ -29,6 +29,7 @@ pub mod editor;
 pub mod embedding_view;
 pub mod envelope_view;
 pub mod error_strip;
+pub mod host_parameter;
 pub mod keyboard;
 pub mod keyboard_queue;
 pub mod knob;

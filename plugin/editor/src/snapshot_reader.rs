@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use betwixt_audio::blend::Blend;
 use betwixt_audio::meters::Meters;
 use betwixt_audio::note::PatchId;
+use betwixt_audio::settings::Settings;
 use betwixt_engine::engine::Engine;
 use betwixt_engine::instance::Instance;
 use betwixt_engine::parameter::Parameter;
 use betwixt_engine::patch::Patch;
 use betwixt_engine::status::{EngineStatus, ModelStatus};
-use nice_plug::prelude::{FloatParam, Param};
 
 use crate::controls::Controls;
 use crate::embedding_view::EmbeddingCurves;
+use crate::host_parameter::HostParameter;
 use crate::snapshot::{CornerView, DeviceCondition, DeviceView, ListRow, ParameterView, Snapshot};
 
 /// How fast the meter falls, in dB a second.
@@ -72,11 +72,11 @@ impl SnapshotReader {
         let status = self.instance.engine().status();
         let parameters = Parameter::ALL.map(|parameter| parameter_view(self.controls.param(parameter)));
         // What sounds is the modulated value: weights, curves and ready keys are of it.
-        let blend = Blend {
-            x: self.controls.param(Parameter::BlendX).modulated_plain_value(),
-            y: self.controls.param(Parameter::BlendY).modulated_plain_value(),
-        };
-        let weights = blend.weights(patch.occupied());
+        let mut settings = Settings::default();
+        for parameter in Parameter::ALL {
+            parameter.apply(&mut settings, self.controls.param(parameter).value());
+        }
+        let weights = settings.blend.weights(patch.occupied());
         let corner = |index: usize| {
             patch.corners()[index].as_ref().map(|sound| CornerView {
                 name: sound.name.clone(),
@@ -99,7 +99,7 @@ impl SnapshotReader {
             weights,
             corners: std::array::from_fn(corner),
             embedding: self.curves(&patch, weights),
-            ready_keys: self.instance.ready_keys(blend),
+            ready_keys: self.instance.ready_keys(settings.strike(settings.timbre())),
             held_keys: self.meters.held_keys(),
             voices: self.meters.voices() as usize,
             waiting_voices: self.meters.waiting_voices() as usize,
@@ -152,12 +152,12 @@ impl SnapshotReader {
     }
 }
 
-fn parameter_view(param: &FloatParam) -> ParameterView {
-    let normalized = param.unmodulated_normalized_value();
+fn parameter_view(param: HostParameter<'_>) -> ParameterView {
+    let normalized = param.normalized();
     ParameterView {
         normalized,
-        modulated: param.modulated_normalized_value(),
-        text: param.normalized_value_to_string(normalized, true),
+        modulated: param.modulated_normalized(),
+        text: param.to_text(normalized),
     }
 }
 

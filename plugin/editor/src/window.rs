@@ -11,7 +11,6 @@ use betwixt_engine::parameter::Parameter;
 use betwixt_engine::patch::Patch;
 use betwixt_engine::preset::Preset;
 use nice_plug::context::gui::GuiContext;
-use nice_plug::prelude::Param;
 use nice_plug_egui::baseview::{HandlerError, WindowSize as BaseviewSize};
 use nice_plug_egui::{Frame, NiceEguiApp};
 use parking_lot::Mutex;
@@ -100,11 +99,8 @@ impl Window {
     fn apply(&mut self, preset: &Preset, patch: Patch) {
         self.librarian.ask(Request::SetPatch(patch));
         for parameter in Parameter::ALL {
-            let normalized = self
-                .desk
-                .controls
-                .param(parameter)
-                .preview_normalized(preset.parameter(parameter));
+            let param = self.desk.controls.param(parameter);
+            let normalized = param.to_normalized(preset.parameter(parameter));
             self.set_whole(parameter, normalized);
         }
         self.desk.controls.set_preset_name(&preset.name);
@@ -127,15 +123,14 @@ impl Window {
             && !self.held.contains(&parameter)
         {
             self.held.push(parameter);
-            host.param_setter()
-                .begin_set_parameter(self.desk.controls.param(parameter));
+            self.desk.controls.param(parameter).begin(host.param_setter());
         }
     }
 
     fn set(&self, parameter: Parameter, normalized: f32) {
         if let Some(host) = &self.host {
-            host.param_setter()
-                .set_parameter_normalized(self.desk.controls.param(parameter), normalized);
+            let param = self.desk.controls.param(parameter);
+            param.set(host.param_setter(), normalized);
         }
     }
 
@@ -144,8 +139,7 @@ impl Window {
             && let Some(index) = self.held.iter().position(|held| *held == parameter)
         {
             self.held.swap_remove(index);
-            host.param_setter()
-                .end_set_parameter(self.desk.controls.param(parameter));
+            self.desk.controls.param(parameter).end(host.param_setter());
         }
     }
 
@@ -157,12 +151,12 @@ impl Window {
                 Command::End(parameter) => self.end(parameter),
                 Command::Type(parameter, text) => {
                     let param = self.desk.controls.param(parameter);
-                    if let Some(normalized) = param.string_to_normalized_value(&text) {
+                    if let Some(normalized) = param.from_text(&text) {
                         self.set_whole(parameter, normalized.clamp(0.0, 1.0));
                     }
                 }
                 Command::Reset(parameter) => {
-                    let default = self.desk.controls.param(parameter).default_normalized_value();
+                    let default = self.desk.controls.param(parameter).default_normalized();
                     self.set_whole(parameter, default);
                 }
                 Command::Press(key, velocity) => self.desk.keyboard.lock().press(key, velocity),
@@ -246,8 +240,7 @@ impl Drop for Window {
         self.desk.keyboard.lock().release_all();
         for parameter in std::mem::take(&mut self.held) {
             if let Some(host) = &self.host {
-                host.param_setter()
-                    .end_set_parameter(self.desk.controls.param(parameter));
+                self.desk.controls.param(parameter).end(host.param_setter());
             }
         }
         self.desk.window.set_open(false);

@@ -1,11 +1,12 @@
 //! The CLAP entry point, which clap-wrapper's VST3 and Audio Unit call too. Any thread, as CLAP says.
 //!
 //! The plugin behind it is nice-plug's wrapper (this is what `nice_export_clap!` would export), with
-//! two of its functions guarded, because nice-plug 0.4.2
+//! some of its functions guarded, because nice-plug 0.4.2
 //! - splits a block at a parameter event that lies at or after the block's end: at the end the event is
 //!   lost, after it samples are written outside the host's buffer. Ardour sends such events
 //!   ([`event_times`]);
-//! - cannot refuse a state that is well-formed JSON ([`state_gate`]).
+//! - cannot refuse a state that is well-formed JSON ([`state_gate`]);
+//! - does not say that a note port takes MPE ([`note_ports`]).
 //!
 //! Naming the plugin, which is all a scan does, touches no engine, no model and no file.
 
@@ -13,6 +14,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::{Arc, OnceLock};
 
+use clap_sys::ext::note_ports::CLAP_EXT_NOTE_PORTS;
 use clap_sys::ext::state::CLAP_EXT_STATE;
 use clap_sys::process::{clap_process, clap_process_status};
 use nice_plug::wrapper::clap::{
@@ -24,6 +26,7 @@ use nice_plug::wrapper::setup_logger;
 use crate::plugin::Betwixt;
 
 mod event_times;
+mod note_ports;
 mod state_gate;
 
 /// What a CLAP host, and clap-wrapper inside this library, looks for.
@@ -143,11 +146,18 @@ unsafe extern "C" fn process(
 unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char) -> *const c_void {
     // SAFETY: passed on as it came; nice-plug checks for null.
     let extension = unsafe { (unguarded().get_extension)(plugin, id) };
-    // SAFETY: nice-plug found the extension, so the id is a C string.
-    if !extension.is_null() && unsafe { CStr::from_ptr(id) } == CLAP_EXT_STATE {
-        return (&raw const state_gate::STATE).cast();
+    if extension.is_null() {
+        return extension;
     }
-    extension
+    // SAFETY: nice-plug found the extension, so the id is a C string.
+    let id = unsafe { CStr::from_ptr(id) };
+    if id == CLAP_EXT_STATE {
+        (&raw const state_gate::STATE).cast()
+    } else if id == CLAP_EXT_NOTE_PORTS {
+        (&raw const note_ports::NOTE_PORTS).cast()
+    } else {
+        extension
+    }
 }
 
 /// nice-plug's own extension of this name.

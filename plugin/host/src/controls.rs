@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use betwixt_editor::controls::Controls;
+use betwixt_editor::host_parameter::HostParameter;
 use betwixt_engine::parameter::Parameter;
-use nice_plug::prelude::FloatParam;
 
 use crate::params::BetwixtParams;
 
 impl Controls for BetwixtParams {
-    fn param(&self, parameter: Parameter) -> &FloatParam {
+    fn param(&self, parameter: Parameter) -> HostParameter<'_> {
         self.host_parameter(parameter)
     }
 

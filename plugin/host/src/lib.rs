@@ -9,6 +9,7 @@
 //! - [`params`] the automated parameters; [`parameter_text`] how they are written and typed
 //! - [`note_events`] a host's notes and MIDI as the instrument's events
 //! - [`project`] what else an instance keeps; [`project_state`] its saved form, and what is refused
+//! - [`remote_controls`] which parameters lie under a controller's knobs
 //! - [`clap_entry`] the entry point that hosts load
 //! - [`controls`] what the window is given of it
 //! - [`vst3_block_mode`] whether a VST3 host lets a block take its time
@@ -25,6 +26,7 @@ pub mod params;
 pub mod plugin;
 pub mod project;
 pub mod project_state;
+mod remote_controls;
 pub mod status;
 mod vst3_block_mode;
 

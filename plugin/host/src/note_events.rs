@@ -5,8 +5,13 @@
 //! everything. Notes and expressions come as CLAP events (from VST3 by way of clap-wrapper) or as MIDI.
 //! Keys of the window are a second port, so that neither side ends the other's notes, and the host is
 //! told only of its own.
+//!
+//! Pressure and slide of single notes are taken at any time; those of a whole channel only while MPE is on, as its
+//! channels are notes. MPE is switched on by its parameter alone: there is one zone, with channel 1 as its master and
+//! all others as members, and the messages by which a controller would set up zones and bend ranges (RPN 6 and RPN 0)
+//! are not read.
 
-use betwixt_audio::event::{Event, EventKind, NoteAddress, NoteEnd};
+use betwixt_audio::event::{Event, EventKind, NoteAddress, NoteEnd, Target};
 use betwixt_editor::keyboard_queue::KeyboardEvent;
 use nice_plug::midi::{Channel, Key, NoteEvent, VoiceID, control_change};
 
@@ -23,14 +28,46 @@ const WINDOW_PORT: u8 = 1;
 const MODE_MESSAGES: std::ops::RangeInclusive<u8> =
     control_change::ALL_NOTES_OFF..=control_change::POLY_MODE_ON;
 
+/// MPE's third dimension (MPE 1.0, section 2.5).
+const SLIDE_CONTROLLER: u8 = 74;
+
+/// The channel whose messages are for all notes of an MPE zone.
+const MASTER_CHANNEL: u8 = 0;
+
+/// How events are to be read: what the parameters say for the length of a block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// How far a full pitch bend goes: any, or with MPE the master channel's.
+    pub bend_range_semitones: f32,
+    /// How far one of a member channel goes; `None` while MPE is off.
+    pub member_bend_range_semitones: Option<f32>,
+    /// What each target is modulated by for all notes, in its own unit. A note's own modulation comes in its place,
+    /// not on top of it (CLAP), so it is taken off again.
+    pub modulated: [f32; Target::ALL.len()],
+    /// What the whole range of each target is in its own unit.
+    pub ranges: [f32; Target::ALL.len()],
+}
+
+impl Reading {
+    fn is_mpe(&self) -> bool {
+        self.member_bend_range_semitones.is_some()
+    }
+
+    fn bend_range_semitones(&self, channel: u8) -> f32 {
+        self.member_bend_range_semitones
+            .filter(|_| channel != MASTER_CHANNEL)
+            .unwrap_or(self.bend_range_semitones)
+    }
+}
+
 /// Gives `push` the instrument's events for one of the host's, if it has a meaning for the instrument.
 ///
 /// `block_samples` is the length of the block that the event's time lies in: hosts that send times out
-/// of order have them moved into it. `bend_range_semitones` is how far a full pitch bend goes.
+/// of order have them moved into it.
 pub fn translate<S>(
     event: NoteEvent<S>,
     block_samples: usize,
-    bend_range_semitones: f32,
+    reading: &Reading,
     mut push: impl FnMut(Event),
 ) {
     let last_sample = u32::try_from(block_samples.saturating_sub(1)).unwrap_or(u32::MAX);
@@ -87,10 +124,61 @@ pub fn translate<S>(
                 semitones: tuning,
             });
         }
+        NoteEvent::PolyModulation {
+            voice_id,
+            poly_modulation_id,
+            normalized_offset,
+            ..
+        } if normalized_offset.is_finite() => {
+            let index = poly_modulation_id as usize;
+            if let Some(&target) = Target::ALL.get(index) {
+                push(EventKind::Modulate {
+                    address: NoteAddress {
+                        note_id: Some(voice_id),
+                        port: Some(HOST_PORT),
+                        ..NoteAddress::ALL
+                    },
+                    target,
+                    amount: normalized_offset * reading.ranges[index] - reading.modulated[index],
+                });
+            }
+        }
+        NoteEvent::PolyPressure {
+            voice_id,
+            channel,
+            key,
+            pressure,
+            ..
+        } if !pressure.is_nan() => {
+            push(EventKind::Pressure {
+                address: address(voice_id, channel, key),
+                value: pressure.clamp(0.0, 1.0),
+            });
+        }
+        NoteEvent::PolyBrightness {
+            voice_id,
+            channel,
+            key,
+            brightness,
+            ..
+        } if !brightness.is_nan() => {
+            push(EventKind::Slide {
+                address: address(voice_id, channel, key),
+                value: brightness.clamp(0.0, 1.0),
+            });
+        }
+        NoteEvent::MidiChannelPressure {
+            channel, pressure, ..
+        } if reading.is_mpe() => {
+            push(EventKind::Pressure {
+                address: whole_channel(channel),
+                value: pressure.min(1.0),
+            });
+        }
         NoteEvent::MidiPitchBend { channel, value, .. } => {
             push(EventKind::PitchBend {
                 channel,
-                semitones: bend(value) * bend_range_semitones,
+                semitones: 2.0 * (centred(value, BEND_MIDDLE) - 0.5) * reading.bend_range_semitones(channel),
             });
         }
         NoteEvent::MidiCC {
@@ -102,6 +190,12 @@ pub fn translate<S>(
                     down: value >= PEDAL_DOWN,
                 });
             }
+            SLIDE_CONTROLLER if reading.is_mpe() => {
+                push(EventKind::Slide {
+                    address: whole_channel(channel),
+                    value: centred(value, CONTROLLER_MIDDLE),
+                });
+            }
             control_change::ALL_SOUND_OFF => push(EventKind::AllSoundOff),
             control_change::RESET_ALL_CONTROLLERS => {
                 push(EventKind::PitchBend {
@@ -109,6 +203,13 @@ pub fn translate<S>(
                     semitones: 0.0,
                 });
                 push(EventKind::Sustain { channel, down: false });
+                // Pressure too, but not controller 74 (MIDI RP-015).
+                if reading.is_mpe() {
+                    push(EventKind::Pressure {
+                        address: whole_channel(channel),
+                        value: 0.0,
+                    });
+                }
             }
             cc if MODE_MESSAGES.contains(&cc) => push(EventKind::AllNotesOff),
             _ => {}
@@ -157,16 +258,30 @@ fn address(voice_id: VoiceID, channel: Channel, key: Key) -> NoteAddress {
     }
 }
 
-/// A bend of 0..1 as -1..1. The middle of MIDI's 14 bits is 8192 of 16383, not a half: the two halves
-/// have their own scale, so that an untouched wheel bends by nothing.
-fn bend(value: f32) -> f32 {
-    const MIDDLE: f32 = 8192.0 / 16383.0;
+/// All of the host's notes on a channel, those to come among them.
+fn whole_channel(channel: u8) -> NoteAddress {
+    NoteAddress {
+        port: Some(HOST_PORT),
+        channel: Some(channel),
+        ..NoteAddress::ALL
+    }
+}
+
+/// The middle of MIDI's 14 bits, 8192 of 16383: not a half.
+const BEND_MIDDLE: f32 = 8192.0 / 16383.0;
+
+/// The middle of MIDI's 7 bits, 64 of 127.
+const CONTROLLER_MIDDLE: f32 = 64.0 / 127.0;
+
+/// A wheel of 0 to 1 that rests at `middle`, as one that rests at a half: the two halves have their own scale, so that
+/// an untouched wheel does nothing. What is not a number is untouched.
+fn centred(value: f32, middle: f32) -> f32 {
     if value.is_nan() {
-        0.0
-    } else if value >= MIDDLE {
-        (value.min(1.0) - MIDDLE) / (1.0 - MIDDLE)
+        0.5
+    } else if value >= middle {
+        0.5 + 0.5 * (value.min(1.0) - middle) / (1.0 - middle)
     } else {
-        (value.max(0.0) - MIDDLE) / MIDDLE
+        0.5 * value.max(0.0) / middle
     }
 }
 
@@ -175,14 +290,34 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn events(event: NoteEvent<()>) -> Vec<Event> {
+    const PLAIN: Reading = Reading {
+        bend_range_semitones: 2.0,
+        member_bend_range_semitones: None,
+        modulated: [0.0; Target::ALL.len()],
+        ranges: [0.0, 1.0, 1.0, 1.0, 2.0],
+    };
+
+    const MPE: Reading = Reading {
+        member_bend_range_semitones: Some(48.0),
+        ..PLAIN
+    };
+
+    fn read(event: NoteEvent<()>, reading: &Reading) -> Vec<Event> {
         let mut events = Vec::new();
-        translate(event, 64, 2.0, |event| events.push(event));
+        translate(event, 64, reading, |event| events.push(event));
         events
     }
 
+    fn events(event: NoteEvent<()>) -> Vec<Event> {
+        read(event, &PLAIN)
+    }
+
+    fn midi_by(bytes: &[u8], reading: &Reading) -> Vec<Event> {
+        NoteEvent::<()>::from_midi(5, bytes).map_or(Vec::new(), |event| read(event, reading))
+    }
+
     fn midi(bytes: [u8; 3]) -> Vec<Event> {
-        NoteEvent::<()>::from_midi(5, &bytes).map_or(Vec::new(), events)
+        midi_by(&bytes, &PLAIN)
     }
 
     fn on_host_port(address: NoteAddress) -> NoteAddress {
@@ -291,6 +426,116 @@ mod tests {
     }
 
     #[test]
+    fn a_notes_own_modulation_is_in_the_targets_unit_and_replaces_that_of_all_notes() {
+        let modulation = |target: Target, normalized_offset| NoteEvent::PolyModulation {
+            timing: 5,
+            voice_id: 77,
+            poly_modulation_id: Target::ALL.iter().position(|other| *other == target).unwrap() as u32,
+            normalized_offset,
+        };
+        let address = NoteAddress {
+            note_id: Some(77),
+            ..on_host_port(NoteAddress::ALL)
+        };
+        let moved = |target, amount| {
+            only(EventKind::Modulate {
+                address,
+                target,
+                amount,
+            })
+        };
+        assert_eq!(
+            events(modulation(Target::BlendX, -0.25)),
+            moved(Target::BlendX, -0.25)
+        );
+        // From one end of the range to the other is 2 in the unit of the brightness.
+        assert_eq!(
+            events(modulation(Target::Brightness, 0.5)),
+            moved(Target::Brightness, 1.0)
+        );
+        let reading = Reading {
+            modulated: [0.0, 0.0, 0.25, 0.0, 0.0],
+            ..PLAIN
+        };
+        let modulated = read(modulation(Target::BlendY, 0.5), &reading);
+        assert_eq!(modulated, moved(Target::BlendY, 0.25));
+    }
+
+    #[test]
+    fn expressions_of_single_notes_are_taken_with_and_without_mpe() {
+        let address = NoteAddress {
+            note_id: Some(7),
+            ..on_host_port(NoteAddress::midi(1, 64))
+        };
+        let (voice_id, channel, key) = (VoiceID::ID(7), Channel::Number(1), Key::Number(64));
+        for reading in [PLAIN, MPE] {
+            let pressure = NoteEvent::PolyPressure {
+                timing: 5,
+                voice_id,
+                channel,
+                key,
+                pressure: 0.75,
+            };
+            assert_eq!(
+                read(pressure, &reading),
+                only(EventKind::Pressure { address, value: 0.75 })
+            );
+            let brightness = NoteEvent::PolyBrightness {
+                timing: 5,
+                voice_id,
+                channel,
+                key,
+                brightness: 0.5,
+            };
+            assert_eq!(
+                read(brightness, &reading),
+                only(EventKind::Slide { address, value: 0.5 })
+            );
+            let key_pressure = EventKind::Pressure {
+                address: on_host_port(NoteAddress::midi(2, 60)),
+                value: 1.0,
+            };
+            assert_eq!(midi_by(&[0xa2, 60, 127], &reading), only(key_pressure));
+        }
+    }
+
+    #[test]
+    fn a_channels_pressure_and_slide_are_taken_only_with_mpe() {
+        // Of two bytes, as a keyboard sends it to the standalone, and of three, as CLAP and VST3 hosts do.
+        for bytes in [&[0xd3, 127][..], &[0xd3, 127, 0]] {
+            assert_eq!(midi_by(bytes, &PLAIN), []);
+            let pressure = EventKind::Pressure {
+                address: whole_channel(3),
+                value: 1.0,
+            };
+            assert_eq!(midi_by(bytes, &MPE), only(pressure));
+        }
+        assert_eq!(midi([0xb3, SLIDE_CONTROLLER, 127]), []);
+        for (byte, value) in [(0, 0.0), (64, 0.5), (127, 1.0)] {
+            let slide = EventKind::Slide {
+                address: whole_channel(3),
+                value,
+            };
+            assert_eq!(midi_by(&[0xb3, SLIDE_CONTROLLER, byte], &MPE), only(slide));
+        }
+        assert_eq!(
+            midi_by(&[0xb3, control_change::RESET_ALL_CONTROLLERS, 0], &MPE).len(),
+            3
+        );
+    }
+
+    #[test]
+    fn with_mpe_members_bend_by_their_own_range_and_the_master_by_the_other() {
+        for (channel, reading, range) in [(0, MPE, 2.0), (1, MPE, 48.0), (15, MPE, 48.0), (1, PLAIN, 2.0)] {
+            let bend = EventKind::PitchBend {
+                channel,
+                semitones: range,
+            };
+            assert_eq!(midi_by(&[0xe0 | channel, 127, 127], &reading), only(bend));
+        }
+    }
+
+    #[test]
     fn an_ended_note_is_named_as_it_was_struck() {
         let address = NoteAddress {
             note_id: Some(7),
@@ -341,15 +586,41 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_midi_message_gives_events_inside_the_block(bytes: [u8; 3], timing: u32, block in 0usize..4096) {
+        fn any_midi_message_gives_events_inside_the_block(
+            bytes: [u8; 3], timing: u32, block in 0usize..4096, is_mpe: bool,
+        ) {
+            let (reading, range) = if is_mpe { (MPE, 48.0) } else { (PLAIN, 2.0) };
             if let Ok(event) = NoteEvent::<()>::from_midi(timing, &bytes) {
-                translate(event, block, 2.0, |event| {
+                translate(event, block, &reading, |event| {
                     assert!((event.offset_samples as usize) < block.max(1));
-                    if let EventKind::PitchBend { semitones, .. } = event.kind {
-                        assert!((-2.0..=2.0).contains(&semitones));
+                    match event.kind {
+                        EventKind::PitchBend { semitones, .. } => {
+                            assert!((-range..=range).contains(&semitones));
+                        }
+                        EventKind::Pressure { value, .. } | EventKind::Slide { value, .. } => {
+                            assert!((0.0..=1.0).contains(&value));
+                        }
+                        _ => {}
                     }
                 });
             }
+        }
+
+        #[test]
+        fn any_expression_is_within_its_range_or_left_out(value: f32, modulated: f32) {
+            let (voice_id, channel, key) = (VoiceID::ID(3), Channel::Wildcard, Key::Wildcard);
+            let pressure = NoteEvent::PolyPressure { timing: 0, voice_id, channel, key, pressure: value };
+            let slide = NoteEvent::PolyBrightness { timing: 0, voice_id, channel, key, brightness: value };
+            for event in read(pressure, &PLAIN).into_iter().chain(read(slide, &PLAIN)) {
+                let (EventKind::Pressure { value, .. } | EventKind::Slide { value, .. }) = event.kind else {
+                    panic!("{event:?}")
+                };
+                prop_assert!((0.0..=1.0).contains(&value));
+            }
+            let modulation = NoteEvent::PolyModulation {
+                timing: 0, voice_id: 3, poly_modulation_id: 9, normalized_offset: modulated,
+            };
+            prop_assert_eq!(read(modulation, &PLAIN), []);
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use betwixt_audio::event::Event;
 use betwixt_audio::instrument::{Activity, Instrument, Patience};
+use betwixt_audio::limits::VOICES;
 use betwixt_audio::meters::Meters;
 use betwixt_editor::editor::{EditorParts, InstrumentEditor, create_editor};
 use betwixt_editor::keyboard_queue::{KeyboardReceiver, KeyboardSender, keyboard_queue};
@@ -23,7 +24,8 @@ use crate::load_meter::LoadMeter;
 use crate::note_events::{note_ended, translate, window_key};
 use crate::params::BetwixtParams;
 use crate::project::Project;
-use crate::project_state::StateRefused;
+use crate::project_state::{StateRefused, add_missing_parameters};
+use crate::remote_controls;
 use crate::status::Counted;
 use crate::vst3_block_mode;
 
@@ -122,6 +124,10 @@ impl Plugin for Betwixt {
         self.params.clone()
     }
 
+    fn filter_state(state: &mut PluginState) {
+        add_missing_parameters(state);
+    }
+
     fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
         let project = &self.params.project;
         Some(create_editor(EditorParts {
@@ -204,10 +210,10 @@ impl Betwixt {
         while let Some(key) = self.window_keys.next() {
             self.events.push(window_key(key));
         }
-        let bend_range_semitones = self.params.bend_range_semitones.value() as f32;
+        let reading = self.params.reading();
         let mut earliest_samples = 0;
         while let Some(event) = context.next_event() {
-            translate(event, block_samples, bend_range_semitones, |mut event| {
+            translate(event, block_samples, &reading, |mut event| {
                 event.offset_samples = event.offset_samples.max(earliest_samples);
                 earliest_samples = event.offset_samples;
                 self.events.push(event);
@@ -226,4 +232,12 @@ impl ClapPlugin for Betwixt {
         ClapFeature::Synthesizer,
         ClapFeature::Stereo,
     ];
+    const CLAP_POLY_MODULATION_CONFIG: Option<PolyModulationConfig> = Some(PolyModulationConfig {
+        max_voice_capacity: VOICES as u32,
+        supports_overlapping_voices: true,
+    });
+
+    fn remote_controls(&self, context: &mut impl RemoteControlsContext) {
+        remote_controls::declare(&self.params, context);
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use betwixt_editor::window_state::WindowSize;
-use betwixt_engine::parameter::Parameter;
+use betwixt_engine::parameter::{Parameter, ParameterKind};
 use betwixt_engine::patch::{CORNER_NAMES, Patch};
 use betwixt_engine::runtime::provider::DeviceChoice;
 use betwixt_engine::sound::Sound;
@@ -19,7 +19,9 @@ use nice_plug::plugin::{ParamValue, PluginState};
 
 use serde::{Deserialize, Serialize};
 
-use crate::params::{BEND_RANGE_ID, MAX_BEND_RANGE_SEMITONES};
+use crate::params::{
+    BEND_RANGE_ID, DEFAULT_MPE_BEND_RANGE_SEMITONES, MAX_BEND_RANGE_SEMITONES, MPE_BEND_RANGE_ID,
+};
 
 /// Format of states that this version writes, and the newest that it reads.
 const STATE_FORMAT: u32 = 1;
@@ -102,24 +104,59 @@ pub fn check_saved_state(json: &[u8]) -> Result<(), StateRefused> {
     Ok(())
 }
 
+/// The engine's parameters that states had from the beginning, the first of [`Parameter::ALL`]. A later one may be
+/// missing: the state is older than it.
+const FIRST_PARAMETERS: usize = 9;
+
+/// Gives a state that is older than some parameters their defaults. nice-plug would leave them as the instance has them,
+/// and a project must not sound by what was open before it.
+pub fn add_missing_parameters(state: &mut PluginState) {
+    let mut add = |name: &str, value: ParamValue| {
+        state.params.entry(name.to_owned()).or_insert(value);
+    };
+    for parameter in &Parameter::ALL[FIRST_PARAMETERS..] {
+        add(parameter.name(), default_value(*parameter));
+    }
+    add(
+        MPE_BEND_RANGE_ID,
+        ParamValue::I32(DEFAULT_MPE_BEND_RANGE_SEMITONES),
+    );
+}
+
+fn default_value(parameter: Parameter) -> ParamValue {
+    let default = parameter.default();
+    match parameter.kind() {
+        ParameterKind::Continuous => ParamValue::F32(default),
+        ParameterKind::Switch => ParamValue::Bool(default > 0.5),
+        ParameterKind::Choice(_) => ParamValue::I32(default as i32),
+    }
+}
+
 fn check_parameters(state: &PluginState) -> Result<(), StateRefused> {
-    for parameter in Parameter::ALL {
+    let integer = |value: &ParamValue| match value {
+        ParamValue::I32(value) => Some(*value as f32),
+        _ => None,
+    };
+    for (index, parameter) in Parameter::ALL.into_iter().enumerate() {
+        if index >= FIRST_PARAMETERS && !state.params.contains_key(parameter.name()) {
+            continue;
+        }
         let (low, high) = parameter.range();
-        check_parameter(state, parameter.name(), low, high, |value| match value {
-            ParamValue::F32(value) => Some(*value),
-            _ => None,
+        check_parameter(state, parameter.name(), low, high, |value| {
+            match (parameter.kind(), value) {
+                (ParameterKind::Continuous, ParamValue::F32(value)) => Some(*value),
+                (ParameterKind::Switch, ParamValue::Bool(value)) => Some(f32::from(*value)),
+                (ParameterKind::Choice(_), value) => integer(value),
+                _ => None,
+            }
         })?;
     }
-    check_parameter(
-        state,
-        BEND_RANGE_ID,
-        0.0,
-        MAX_BEND_RANGE_SEMITONES as f32,
-        |value| match value {
-            ParamValue::I32(value) => Some(*value as f32),
-            _ => None,
-        },
-    )
+    let farthest = MAX_BEND_RANGE_SEMITONES as f32;
+    check_parameter(state, BEND_RANGE_ID, 0.0, farthest, integer)?;
+    if state.params.contains_key(MPE_BEND_RANGE_ID) {
+        check_parameter(state, MPE_BEND_RANGE_ID, 0.0, farthest, integer)?;
+    }
+    Ok(())
 }
 
 /// nice-plug takes a saved value over as it is, beyond its range too, and skips one of another type.
@@ -269,9 +306,10 @@ mod tests {
     fn saved() -> PluginState {
         let mut params: std::collections::BTreeMap<_, _> = Parameter::ALL
             .into_iter()
-            .map(|parameter| (parameter.name().to_owned(), ParamValue::F32(parameter.default())))
+            .map(|parameter| (parameter.name().to_owned(), default_value(parameter)))
             .collect();
         params.insert(BEND_RANGE_ID.to_owned(), ParamValue::I32(2));
+        params.insert(MPE_BEND_RANGE_ID.to_owned(), ParamValue::I32(48));
         let project = serde_json::to_string(&project()).unwrap();
         PluginState {
             version: "0.1.0".into(),
@@ -317,32 +355,68 @@ mod tests {
     }
 
     #[test]
-    fn every_parameter_must_be_there_and_in_its_range() {
-        for parameter in Parameter::ALL {
+    fn every_parameter_must_be_in_its_range_and_the_first_ones_there() {
+        for (index, parameter) in Parameter::ALL.into_iter().enumerate() {
             let (low, high) = parameter.range();
             let name = parameter.name();
-            for wrong in [
-                None,
-                Some(ParamValue::F32(low - 1.0)),
-                Some(ParamValue::F32(high + 1.0)),
-                Some(ParamValue::I32(0)),
-            ] {
+            let mut wrong = match parameter.kind() {
+                ParameterKind::Continuous => vec![
+                    ParamValue::F32(low - 1.0),
+                    ParamValue::F32(high + 1.0),
+                    ParamValue::I32(0),
+                ],
+                ParameterKind::Switch => vec![ParamValue::F32(1.0), ParamValue::I32(1)],
+                ParameterKind::Choice(labels) => vec![
+                    ParamValue::I32(-1),
+                    ParamValue::I32(labels.len() as i32),
+                    ParamValue::F32(0.0),
+                ],
+            };
+            wrong.push(ParamValue::String("much".into()));
+            for wrong in wrong {
                 let mut state = saved();
-                state.params.remove(name);
-                state
-                    .params
-                    .extend(wrong.clone().map(|value| (name.to_owned(), value)));
+                state.params.insert(name.to_owned(), wrong);
                 let refused = check(&state).unwrap_err();
                 assert!(matches!(refused, StateRefused::Parameter { name: told, .. } if told == name));
             }
+            let mut state = saved();
+            state.params.remove(name);
+            assert_eq!(check(&state).is_err(), index < FIRST_PARAMETERS, "{name}");
         }
-        let mut state = saved();
-        state.params.insert(BEND_RANGE_ID.to_owned(), ParamValue::I32(49));
-        let message = check(&state).unwrap_err().to_string();
+        for name in [BEND_RANGE_ID, MPE_BEND_RANGE_ID] {
+            let mut state = saved();
+            state.params.insert(name.to_owned(), ParamValue::I32(49));
+            let message = check(&state).unwrap_err().to_string();
+            assert_eq!(
+                message,
+                format!("its parameter `{name}` is I32(49); expected 0 to 48")
+            );
+        }
+    }
+
+    #[test]
+    fn a_state_of_before_a_parameter_gets_its_default_and_others_stay() {
+        let mut old = saved();
+        let first: Vec<&str> = Parameter::ALL[..FIRST_PARAMETERS]
+            .iter()
+            .map(|parameter| parameter.name())
+            .collect();
+        old.params
+            .retain(|name, _| first.contains(&name.as_str()) || name == BEND_RANGE_ID);
+        old.params.insert("blend_x".into(), ParamValue::F32(0.25));
+        assert_eq!(check(&old), Ok(()));
+        add_missing_parameters(&mut old);
+        let mut expected = saved();
+        expected.params.insert("blend_x".into(), ParamValue::F32(0.25));
         assert_eq!(
-            message,
-            "its parameter `bend_range_semitones` is I32(49); expected 0 to 48"
+            serde_json::to_value(&old).unwrap(),
+            serde_json::to_value(&expected).unwrap()
         );
+        let mut whole = saved();
+        whole.params.insert("heat".into(), ParamValue::F32(0.5));
+        let before = serde_json::to_value(&whole).unwrap();
+        add_missing_parameters(&mut whole);
+        assert_eq!(serde_json::to_value(&whole).unwrap(), before);
     }
 
     #[test]

@@ -20,6 +20,8 @@ const FRESH: Duration = Duration::from_millis(200);
 static METERS: Mutex<Vec<Arc<Meters>>> = Mutex::new(Vec::new());
 /// Underruns of the instances there were.
 static PAST_UNDERRUNS: AtomicU64 = AtomicU64::new(0);
+/// How often blends of the instances there were could not be followed finely.
+static PAST_DEGRADED: AtomicU64 = AtomicU64::new(0);
 
 /// An instance's place in the figures, given up when it goes.
 #[derive(Debug)]
@@ -37,6 +39,7 @@ impl Drop for Counted {
     fn drop(&mut self) {
         METERS.lock().retain(|meters| !Arc::ptr_eq(meters, &self.0));
         PAST_UNDERRUNS.fetch_add(self.0.underruns(), Ordering::Relaxed);
+        PAST_DEGRADED.fetch_add(self.0.degraded(), Ordering::Relaxed);
     }
 }
 
@@ -55,6 +58,7 @@ pub fn status() -> Value {
     };
     let meters = METERS.lock();
     let underruns: u64 = meters.iter().map(|meters| meters.underruns()).sum();
+    let degraded: u64 = meters.iter().map(|meters| meters.degraded()).sum();
     json!({
         "model_state": state,
         "model": model,
@@ -69,6 +73,8 @@ pub fn status() -> Value {
         "instances": meters.len(),
         "voices": meters.iter().map(|meters| meters.voices()).sum::<u32>(),
         "waiting_voices": meters.iter().map(|meters| meters.waiting_voices()).sum::<u32>(),
+        "streams": meters.iter().map(|meters| meters.streams()).sum::<u32>(),
+        "degraded": degraded + PAST_DEGRADED.load(Ordering::Relaxed),
         "underruns": underruns + PAST_UNDERRUNS.load(Ordering::Relaxed),
     })
 }
