@@ -64,6 +64,24 @@ def test_automating_the_blend_is_heard_from_note_to_note(vst3):
     assert distances[1] < distances[4]
 
 
+def held_chord(vst3, moves: bool) -> np.ndarray:
+    """A chord of three seconds; the blend moves from left to right under it, or rests."""
+    session = Session(vst3, block=32)
+    session.plugin.set_automation(session.parameters["Blend Y"], np.ones(3 * RATE))
+    way = np.clip(np.linspace(-0.5, 1.5, 3 * RATE), 0.0, 1.0) if moves else np.zeros(3 * RATE)
+    session.plugin.set_automation(session.parameters["Blend X"], way)
+    return session.play([(key, 0.0, 2.9) for key in (45, 57, 64)], 3.0)
+
+
+def test_a_held_chord_follows_the_automated_blend(vst3):
+    moved, still = held_chord(vst3, True), held_chord(vst3, False)
+    assert moved.tobytes() == held_chord(vst3, True).tobytes()
+    end = slice(int(2.5 * RATE), int(2.85 * RATE))
+    distance = spectrum.distance_db(spectrum.timbre(moved[0, end], RATE), spectrum.timbre(still[0, end], RATE))
+    print(round(distance, 1))
+    assert distance > 2.0
+
+
 def test_two_bounces_are_byte_identical(vst3):
     assert automated(vst3).tobytes() == automated(vst3).tobytes()
 

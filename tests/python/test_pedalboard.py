@@ -33,7 +33,10 @@ def plugin(vst3):
 
 def test_it_is_an_instrument_with_its_parameters(plugin):
     assert plugin.is_instrument
-    assert {"blend_x", "blend_y", "attack", "decay", "sustain", "release", "gain"} <= set(plugin.parameters)
+    names = {"blend_x", "blend_y", "attack", "decay", "sustain", "release", "gain"}
+    names |= {"start", "stretch", "freeze", "heat", "push", "attack_from", "width", "brightness", "own_ending"}
+    names |= {"voices", "glide", "mpe", "pressure_to", "slide_to", "bend_range", "mpe_bend_range"}
+    assert names <= set(plugin.parameters)
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
@@ -85,6 +88,29 @@ def test_a_blend_moved_while_notes_sound_is_heard_in_the_next_note(plugin):
     second = play(plugin, notes((57, 0.0, 0.9)), 1.0, reset=False)
     timbres = [spectrum.timbre(audio[0, int(0.1 * RATE) : int(0.9 * RATE)], RATE) for audio in (first, second)]
     assert spectrum.distance_db(*timbres) > 3.0
+
+
+def held_chord(plugin, blends):
+    """A chord that is held while the blend takes each of some places for half a second."""
+    plugin.parameters["blend_y"].raw_value = 1.0
+    parts = []
+    for index, x in enumerate(blends):
+        plugin.parameters["blend_x"].raw_value = x
+        messages = [Message("note_on", note=key, velocity=100, time=0.0) for key in (45, 57, 64)] if index == 0 else []
+        parts.append(play(plugin, messages, 0.5, reset=index == 0))
+    return np.concatenate(parts, axis=1)
+
+
+def test_a_held_chord_follows_the_blend(vst3):
+    blends = np.linspace(0.0, 1.0, 5)
+    moved = held_chord(load_plugin(vst3), blends)
+    assert moved.tobytes() == held_chord(load_plugin(vst3), blends).tobytes()
+    still = held_chord(load_plugin(vst3), np.zeros(5))
+    assert np.array_equal(moved[:, : RATE // 2], still[:, : RATE // 2])
+    end = slice(int(2.1 * RATE), int(2.5 * RATE))
+    distance = spectrum.distance_db(spectrum.timbre(moved[0, end], RATE), spectrum.timbre(still[0, end], RATE))
+    print(round(distance, 1))
+    assert distance > 2.0
 
 
 def test_a_state_carries_over_to_another_instance(vst3, plugin):

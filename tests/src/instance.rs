@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, anyhow, bail};
 use clack_extensions::params::{
     HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamInfoBuffer,
-    ParamRescanFlags, PluginParams,
+    ParamInfoFlags, ParamRescanFlags, PluginParams,
 };
 use clack_extensions::render::{PluginRender, RenderMode};
 use clack_extensions::state::{HostState, HostStateImpl, PluginState};
@@ -83,6 +83,8 @@ pub struct Parameter {
     pub max: f64,
     /// Value of a new instance.
     pub default: f64,
+    /// What a host may do with it.
+    pub flags: ParamInfoFlags,
 }
 
 /// A note the plugin said is over.
@@ -156,6 +158,7 @@ impl Instance {
                     min: info.min_value,
                     max: info.max_value,
                     default: info.default_value,
+                    flags: info.flags,
                 })
             })
             .collect::<Result<_>>()?;
@@ -384,6 +387,11 @@ impl Instance {
         }
         self.serve_main_thread();
         Ok(status)
+    }
+
+    /// Asks the plugin something on its main thread.
+    pub(crate) fn ask<T>(&mut self, question: impl FnOnce(&PluginMainThreadHandle<'_>) -> T) -> T {
+        question(&self.plugin.plugin_handle())
     }
 
     /// Does what the plugin asked its main thread for.

@@ -5,6 +5,7 @@
 //!
 //! - [`bundle`]: where the built plugin lies, and copies of it with parts missing
 //! - [`plugin`], [`instance`]: loading it, making instances, parameters, state, activation, blocks
+//! - [`surface`]: what it says of itself: texts, pages of a controller, dialects, voices
 //! - [`score`]: notes and automation on a time line
 //! - [`recording`]: playing a score, as fast as it goes or at the pace of a sound card
 //! - [`saved_state`]: a state taken apart, to put chosen sounds into the corners or to break it
@@ -21,3 +22,4 @@ pub mod recording;
 pub mod saved_state;
 pub mod score;
 pub mod spectrum;
+pub mod surface;

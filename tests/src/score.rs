@@ -1,7 +1,9 @@
 //! What a host plays to the plugin: notes, controllers and automation on a time line in samples.
 
+use clack_host::events::Match;
 use clack_host::events::event_types::{
-    MidiEvent, NoteChokeEvent, NoteOffEvent, NoteOnEvent, ParamValueEvent,
+    MidiEvent, NoteChokeEvent, NoteExpressionEvent, NoteExpressionType, NoteOffEvent, NoteOnEvent,
+    ParamModEvent, ParamValueEvent,
 };
 use clack_host::events::io::EventBuffer;
 use clack_host::prelude::*;
@@ -33,8 +35,28 @@ pub enum ScoreEvent {
         /// MIDI key.
         key: u16,
     },
-    /// A MIDI message on channel 1, e.g. a controller.
+    /// A MIDI message, e.g. a controller.
     Midi([u8; 3]),
+    /// An expression of one note.
+    Expression {
+        /// Host's number.
+        note_id: u32,
+        /// MIDI key.
+        key: u16,
+        /// Which.
+        kind: NoteExpressionType,
+        /// In the expression's range.
+        value: f64,
+    },
+    /// A parameter is modulated, for one note or for all.
+    Modulation {
+        /// Whose.
+        id: ClapId,
+        /// Host's number of the note; `None` for all.
+        note_id: Option<u32>,
+        /// Added to the value, in the parameter's range.
+        amount: f64,
+    },
     /// A parameter takes a value.
     Parameter {
         /// Whose.
@@ -157,6 +179,21 @@ impl Score {
                     buffer.push(&NoteChokeEvent::new(offset, note(note_id, key)));
                 }
                 ScoreEvent::Midi(message) => buffer.push(&MidiEvent::new(offset, 0, message)),
+                ScoreEvent::Expression {
+                    note_id,
+                    key,
+                    kind,
+                    value,
+                } => {
+                    buffer.push(&NoteExpressionEvent::new(offset, note(note_id, key), kind, value));
+                }
+                ScoreEvent::Modulation { id, note_id, amount } => {
+                    let mut notes = Pckn::match_all();
+                    if let Some(note_id) = note_id {
+                        notes.note_id = Match::Specific(note_id);
+                    }
+                    buffer.push(&ParamModEvent::new(offset, id, notes, amount));
+                }
                 ScoreEvent::Parameter { id, value } => {
                     buffer.push(&ParamValueEvent::new(offset, id, Pckn::match_all(), value));
                 }
