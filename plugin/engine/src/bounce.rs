@@ -20,7 +20,7 @@ use crate::patch::Patch;
 use crate::patience::OfflinePatience;
 use crate::status::ModelStatus;
 
-/// Automated parameters change on this grid, counted from the start of the bounce.
+/// Automated parameters change on this grid, counted from the start of the bounce: for notes struck and for those that sound.
 const AUTOMATION_GRID_SAMPLES: u64 = 64;
 /// How long the model may take to load.
 const MODEL_TIMEOUT: Duration = Duration::from_secs(120);
@@ -88,6 +88,8 @@ pub struct BounceReport {
     pub notes_rendered: u64,
     /// Voices that ran out of samples. Always 0 unless a renderer hangs.
     pub underruns: u64,
+    /// How often a voice's timbre was followed more coarsely than it should be. Always 0 unless a renderer hangs.
+    pub degraded: u64,
     /// Notes that could not be rendered.
     pub notes_refused: u64,
     /// Highest absolute sample.
@@ -260,23 +262,11 @@ impl Bounce {
     fn play(&mut self, from: u64, until: u64, block_begin: u64) -> Activity {
         // The whole grid cell has the settings of its beginning, wherever a block begins in it.
         let settings = self.settings_at(from / AUTOMATION_GRID_SAMPLES * AUTOMATION_GRID_SAMPLES);
-        let blend_moves = self
-            .score
-            .automation
-            .iter()
-            .any(|(what, _)| matches!(what, Parameter::BlendX | Parameter::BlendY));
         self.due.clear();
         while let Some(&(sample, kind)) = self.events.get(self.next_event)
             && sample < until
         {
             let offset_samples = (sample - from) as u32;
-            if blend_moves && matches!(kind, EventKind::NoteOn { .. }) {
-                let blend = EventKind::Blend(self.settings_at(sample).blend);
-                self.due.push(Event {
-                    offset_samples,
-                    kind: blend,
-                });
-            }
             self.due.push(Event { offset_samples, kind });
             self.next_event += 1;
         }
@@ -320,6 +310,7 @@ impl Bounce {
             notes_played: self.events[..self.next_event].iter().filter(is_note).count() as u64,
             notes_rendered: status.notes_rendered - self.rendered_before,
             underruns: self.meters.underruns(),
+            degraded: self.meters.degraded(),
             notes_refused,
             peak: self.peak,
         }

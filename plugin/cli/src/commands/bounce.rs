@@ -160,6 +160,12 @@ fn tell(args: &BounceArgs, report: &BounceReport) {
     println!("notes rendered   {}", report.notes_rendered);
     println!("x real time      {:.1}", report.realtime_factor());
     println!("underruns        {}", report.underruns);
+    if report.degraded > 0 {
+        println!(
+            "degraded         {} times the blend was followed more coarsely",
+            report.degraded
+        );
+    }
     println!(
         "peak             {:.1} dBFS",
         20.0 * report.peak.max(1e-9).log10()
