@@ -3,24 +3,28 @@
 //! Runs on the audio thread. Between two events it plays runs of at most 128 samples, voice by voice; nothing in it
 //! depends on where blocks or runs are cut.
 
+mod notes;
+mod playing;
+
 use std::sync::Arc;
 
 use crate::blend::{Blend, CornerMask};
 use crate::denormals::FlushDenormals;
 use crate::envelope::EnvelopeShape;
 use crate::event::{Event, EventKind, NoteAddress, NoteEnd};
-use crate::limits::RUN_SAMPLES;
-use crate::link::{AudioEnd, ToAudio};
+use crate::link::{AudioEnd, StreamTag, ToAudio};
 use crate::meters::Meters;
-use crate::note::{NoteKey, Part, PatchId};
-use crate::note_table::{Lookup, NoteTable};
+use crate::mono::MonoKeys;
+use crate::note::PatchId;
+use crate::note_table::NoteTable;
 use crate::polyphony::Polyphony;
 use crate::resampler::Resampler;
 use crate::settings::Settings;
+use crate::stream::StreamReader;
 use crate::timbre::Timbre;
 use crate::voice::{Rates, Voice, VoiceContext, VoiceScratch, VoiceState};
 
-/// Plays rendered notes under MIDI.
+/// Plays rendered notes and streams under MIDI.
 #[derive(Debug)]
 pub struct Instrument {
     end: AudioEnd,
@@ -28,12 +32,18 @@ pub struct Instrument {
     table: NoteTable,
     polyphony: Polyphony,
     channels: [Channel; 16],
+    mono: MonoKeys,
+    /// The pitch of the last note, without bends, where a glide begins.
+    last_cents: Option<f64>,
     patch: Option<(PatchId, CornerMask)>,
     scratch: VoiceScratch,
+    next_tag: u64,
+    /// Samples played since the last reset.
+    clock: u64,
     /// `None` until the instrument is prepared.
     rates: Option<Rates>,
-    /// The smoothed output gain; `None` until the first block.
-    gain: Option<f32>,
+    /// The smoothed output gain and side level; `None` until the first block.
+    levels: Option<(f32, f32)>,
 }
 
 /// What the instrument is doing after a block. Only [`Silent`](Self::Silent) lets a host stop calling it.
@@ -55,10 +65,23 @@ pub trait Patience {
 }
 
 /// A MIDI channel's controllers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Channel {
     bend_semitones: f32,
     sustain: bool,
+    /// Of its notes to come.
+    pressure: f32,
+    slide: f32,
+}
+
+impl Channel {
+    /// Where all rests.
+    const REST: Self = Self {
+        bend_semitones: 0.0,
+        sustain: false,
+        pressure: 0.0,
+        slide: 0.5,
+    };
 }
 
 /// What lasts for one `process` call.
@@ -80,6 +103,14 @@ impl Call<'_> {
             address,
         });
     }
+
+    /// The timbre of notes that nothing moves by itself.
+    fn timbre(&self) -> Timbre {
+        Timbre {
+            blend: self.blend,
+            ..self.settings.timbre()
+        }
+    }
 }
 
 impl Instrument {
@@ -90,11 +121,15 @@ impl Instrument {
             meters,
             table: NoteTable::new(),
             polyphony: Polyphony::new(),
-            channels: [Channel::default(); 16],
+            channels: [Channel::REST; 16],
+            mono: MonoKeys::new(),
+            last_cents: None,
             patch: None,
             scratch: VoiceScratch::new(),
+            next_tag: 0,
+            clock: 0,
             rates: None,
-            gain: None,
+            levels: None,
         }
     }
 
@@ -117,13 +152,14 @@ impl Instrument {
     /// This method is realtime-safe.
     pub fn reset(&mut self) {
         for voice in self.polyphony.all() {
-            if voice.state != VoiceState::Free {
-                self.table.release(voice.slot, &mut self.end);
-                *voice = Voice::free();
-            }
+            leave_tracks(voice, &mut self.table, &mut self.end);
+            *voice = Voice::free();
         }
-        self.channels = [Channel::default(); 16];
-        self.gain = None;
+        self.channels = [Channel::REST; 16];
+        self.mono.clear();
+        self.last_cents = None;
+        self.clock = 0;
+        self.levels = None;
         self.meters.set_voices(0, 0);
         self.meters.set_held_keys(0);
     }
@@ -170,11 +206,17 @@ impl Instrument {
         let mut at = 0;
         for event in events {
             let offset = (event.offset_samples as usize).clamp(at, block_samples);
-            self.play(&mut call, at, &mut left[at..offset]);
+            self.play(&mut call, at, &mut left[at..offset], &mut right[at..offset]);
             at = offset;
             self.handle(&mut call, at, event.kind);
         }
-        self.play(&mut call, at, &mut left[at..block_samples]);
+        self.play(
+            &mut call,
+            at,
+            &mut left[at..block_samples],
+            &mut right[at..block_samples],
+        );
+        self.clock += block_samples as u64;
         self.put_out(
             &mut left[..block_samples],
             &mut right[..block_samples],
@@ -192,9 +234,29 @@ impl Instrument {
                 ToAudio::Retire(key) => self.table.retire(key, &mut self.end),
                 ToAudio::Refuse(key) => self.table.refuse(key, &mut self.end),
                 ToAudio::Patch { id, occupied } => self.patch = Some((id, occupied)),
-                ToAudio::Stream { reader, .. } => self.end.give_back_stream(reader),
-                ToAudio::RefuseStream(_) => {}
+                ToAudio::Stream { tag, reader } => self.receive_stream(tag, reader),
+                ToAudio::RefuseStream(tag) => {
+                    for voice in self.polyphony.all() {
+                        if voice.tracks.iter_mut().flatten().any(|track| track.refuse(tag)) {
+                            self.meters.count_degraded();
+                            voice.steering.was_refused();
+                        }
+                    }
+                }
             }
+        }
+    }
+
+    /// Hands a stream to the voice that asked for it, if it still plays.
+    fn receive_stream(&mut self, tag: StreamTag, reader: StreamReader) {
+        let mut reader = Some(reader);
+        for voice in self.polyphony.all() {
+            for track in voice.tracks.iter_mut().flatten() {
+                reader = reader.take().and_then(|reader| track.receive(tag, reader));
+            }
+        }
+        if let Some(reader) = reader {
+            self.end.give_back_stream(reader);
         }
     }
 
@@ -214,195 +276,34 @@ impl Instrument {
                     voice.tuning_semitones = semitones;
                 }
             }
+            EventKind::Modulate {
+                address,
+                target,
+                amount,
+            } => self.modulate(call, at, address, target, amount),
+            EventKind::Pressure { address, value } => self.pressure(call, at, address, value),
+            EventKind::Slide { address, value } => self.slide(call, at, address, value),
             EventKind::Blend(blend) => call.blend = blend,
-            EventKind::Modulate { .. } | EventKind::Pressure { .. } | EventKind::Slide { .. } => {}
         }
-    }
-
-    fn note_on(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress, velocity: f32) {
-        self.release_same_key(call, at, address);
-        while let (None, Some(patience)) = (self.patch, call.patience) {
-            if !patience.wait_for_news() {
-                call.patience = None;
-            }
-            self.receive();
-        }
-        let Some((patch, _)) = self.patch.filter(|(_, occupied)| occupied.count() > 0) else {
-            return call.end_note(at, address);
-        };
-        // Whole semitones of tuning are rendered, the rest is resampled.
-        let tuning = f64::from(call.settings.tuning_cents) / 100.0;
-        let semitone = f64::from(address.key.unwrap_or(60).min(127)) + tuning.round();
-        let pitch_cents = (semitone.clamp(0.0, 127.0) * 100.0) as i32;
-        let key = NoteKey {
-            patch,
-            strike: call.settings.strike(Timbre {
-                blend: call.blend,
-                ..call.settings.timbre()
-            }),
-            part: Part::Mid,
-            pitch_cents,
-        };
-        let Some(slot) = self.table.acquire(key, &mut self.end) else {
-            self.meters.count_refused();
-            return call.end_note(at, address);
-        };
-        if let Some(voice) = self.polyphony.victim() {
-            self.meters.count_stolen();
-            silence(voice, &mut self.table, &mut self.end, call, at);
-        }
-        // There is one: at most 64 of the 96 voices are live.
-        let Some(voice) = self.polyphony.place() else {
-            return;
-        };
-        if voice.state == VoiceState::Dying {
-            self.table.release(voice.slot, &mut self.end);
-        }
-        voice.take(address, slot, pitch_cents);
-        voice.velocity_gain = call.settings.velocity_gain(velocity);
-    }
-
-    /// A key that is struck again lets go of what the pedal still holds of it, and of a note without a name of its own.
-    fn release_same_key(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) {
-        let key = NoteAddress {
-            note_id: None,
-            port: address.port,
-            channel: Some(address.channel.unwrap_or(0).min(15)),
-            key: Some(address.key.unwrap_or(60).min(127)),
-        };
-        for voice in self.polyphony.matching(key) {
-            let same_name = voice.address.matches(&NoteAddress {
-                note_id: address.note_id,
-                ..NoteAddress::ALL
-            });
-            if voice.sustained || voice.held && same_name {
-                let_go(voice, &mut self.table, &mut self.end, call, at);
-            }
-        }
-    }
-
-    fn note_off(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) {
-        for voice in self.polyphony.matching(address) {
-            if voice.held && self.channels[usize::from(voice.channel)].sustain {
-                voice.held = false;
-                voice.sustained = true;
-            } else if voice.held {
-                let_go(voice, &mut self.table, &mut self.end, call, at);
-            }
-        }
-    }
-
-    fn sustain(&mut self, call: &mut Call<'_>, at: usize, channel: u8, down: bool) {
-        self.channels[usize::from(channel)].sustain = down;
-        if down {
-            return;
-        }
-        for voice in self.polyphony.all() {
-            if voice.is_live() && voice.sustained && voice.channel == channel {
-                let_go(voice, &mut self.table, &mut self.end, call, at);
-            }
-        }
-    }
-
-    fn choke(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) {
-        for voice in self.polyphony.matching(address) {
-            silence(voice, &mut self.table, &mut self.end, call, at);
-        }
-    }
-
-    /// Adds the voices, from sample `at` of the block on, to `out`.
-    fn play(&mut self, call: &mut Call<'_>, at: usize, out: &mut [f32]) {
-        for (run, out) in out.chunks_mut(RUN_SAMPLES).enumerate() {
-            let at = at + run * RUN_SAMPLES;
-            self.await_samples(call, out.len());
-            for voice in self.polyphony.all() {
-                if voice.state == VoiceState::Free {
-                    continue;
-                }
-                let over_at = play_voice(
-                    voice,
-                    &self.table,
-                    &self.meters,
-                    &call.context,
-                    &mut self.scratch,
-                    out,
-                );
-                if let Some(over_at) = over_at {
-                    finish(voice, &mut self.table, &mut self.end, call, at + over_at);
-                }
-            }
-        }
-    }
-
-    /// Asks workers for what the next run needs; with patience, waits until it is there.
-    fn await_samples(&mut self, call: &mut Call<'_>, samples: usize) {
-        loop {
-            let mut ready = true;
-            for voice in self.polyphony.all() {
-                if voice.state == VoiceState::Free {
-                    continue;
-                }
-                match self.table.lookup(voice.slot) {
-                    Lookup::Note(note) => {
-                        let bend = self.channels[usize::from(voice.channel)].bend_semitones;
-                        let semitones = f32::from(voice.key) + bend + voice.tuning_semitones;
-                        let cents = f64::from(semitones) * 100.0 + f64::from(call.settings.tuning_cents);
-                        voice.glide(cents, note.sample_rate_hz(), &call.context.rates);
-                        ready &= voice.prepare(note, samples, &call.context.rates);
-                    }
-                    Lookup::Awaited => ready = false,
-                    Lookup::Refused => {}
-                }
-            }
-            let Some(patience) = call.patience else { return };
-            if ready {
-                return;
-            }
-            self.end.flush();
-            if !patience.wait_for_news() {
-                call.patience = None;
-            }
-            self.receive();
-        }
-    }
-
-    /// Applies the gain, drops what is subnormal or not a number, and copies left to right.
-    fn put_out(&mut self, left: &mut [f32], right: &mut [f32], settings: &Settings, rates: &Rates) {
-        let goal = if settings.gain.is_finite() {
-            settings.gain.max(0.0)
-        } else {
-            0.0
-        };
-        let mut gain = self.gain.unwrap_or(goal);
-        let mut peak = 0.0f32;
-        for (left, right) in left.iter_mut().zip(right) {
-            if gain != goal {
-                gain += (goal - gain) * rates.smoothing as f32;
-                if (goal - gain).abs() < 1e-6 {
-                    gain = goal;
-                }
-            }
-            let sample = *left * gain;
-            *left = if sample.is_normal() { sample } else { 0.0 };
-            *right = *left;
-            peak = peak.max(left.abs());
-        }
-        self.gain = Some(gain);
-        self.meters.raise_peaks(peak, peak);
     }
 
     fn update_meters(&mut self) -> Activity {
-        let (mut voices, mut waiting, mut dying, mut keys) = (0, 0, 0, 0u128);
+        let (mut voices, mut waiting, mut dying, mut streams, mut keys) = (0, 0, 0, 0, 0u128);
         for voice in self.polyphony.all() {
             voices += u32::from(voice.is_live());
             waiting += u32::from(voice.is_waiting());
             dying += u32::from(voice.state == VoiceState::Dying);
+            streams += u32::from(voice.is_streaming());
             if voice.held {
                 keys |= 1 << voice.key;
             }
         }
         self.meters.set_voices(voices - waiting, waiting);
+        self.meters.set_streams(streams);
         self.meters.set_held_keys(keys);
+        if voices + dying > 0 {
+            self.end.stir();
+        }
         if voices - waiting + dying > 0 {
             Activity::Sounding
         } else if waiting > 0 {
@@ -410,51 +311,6 @@ impl Instrument {
         } else {
             Activity::Silent
         }
-    }
-}
-
-/// Adds one run of a voice to `out`; returns where it was over, if it was.
-fn play_voice(
-    voice: &mut Voice,
-    table: &NoteTable,
-    meters: &Meters,
-    context: &VoiceContext,
-    scratch: &mut VoiceScratch,
-    out: &mut [f32],
-) -> Option<usize> {
-    let note = match table.lookup(voice.slot) {
-        Lookup::Note(note) => note,
-        Lookup::Awaited => return None,
-        Lookup::Refused => {
-            meters.count_refused();
-            return Some(0);
-        }
-    };
-    if voice.state == VoiceState::Waiting {
-        // In this order: a length read after the end was seen is final.
-        let complete = note.is_finished() || note.is_failed();
-        if note.available() > 0 {
-            voice.begin();
-        } else if complete {
-            meters.count_refused();
-            return Some(0);
-        } else {
-            return None;
-        }
-    }
-    let outcome = voice.play(note, context, scratch, out);
-    for _ in 0..outcome.underruns {
-        meters.count_underrun();
-    }
-    outcome.over_at
-}
-
-/// The key is up: into the release. A voice that still waits ends without having sounded.
-fn let_go(voice: &mut Voice, table: &mut NoteTable, end: &mut AudioEnd, call: &mut Call<'_>, at: usize) {
-    if voice.state == VoiceState::Waiting {
-        finish(voice, table, end, call, at);
-    } else {
-        voice.release();
     }
 }
 
@@ -473,6 +329,14 @@ fn finish(voice: &mut Voice, table: &mut NoteTable, end: &mut AudioEnd, call: &m
     if voice.state != VoiceState::Dying {
         call.end_note(at, voice.address);
     }
-    table.release(voice.slot, end);
+    leave_tracks(voice, table, end);
     *voice = Voice::free();
+}
+
+/// Gives back what a voice plays.
+fn leave_tracks(voice: &mut Voice, table: &mut NoteTable, end: &mut AudioEnd) {
+    for mut track in voice.tracks.iter_mut().filter_map(Option::take) {
+        track.leave_stream(end);
+        table.release(track.slot, end);
+    }
 }

@@ -24,8 +24,13 @@
 //! - [`limits`] capacities and times
 //!
 //! What the instrument is made of:
-//! - `voice` plays one rendered note
+//! - `voice` plays one note
+//! - `track` one of its renders: a rendered note, and the stream it goes on in
+//! - `steering` when it says what its next chunk is to sound like
+//! - `motion` where it is, and how fast it moves: bends and glides
+//! - `tilt` its brightness
 //! - `polyphony` the voices, and who must go when they run out
+//! - `mono` the keys that one voice plays
 //! - `envelope` attack, decay, sustain, release
 //! - `resampler` from a note's rate and pitch to the host's
 //! - `note_table` the rendered notes the audio thread holds
@@ -41,6 +46,8 @@ pub mod instrument;
 pub mod limits;
 pub mod link;
 pub mod meters;
+mod mono;
+mod motion;
 pub mod note;
 mod note_table;
 pub mod partials;
@@ -48,7 +55,10 @@ mod polyphony;
 pub mod rendered_note;
 mod resampler;
 pub mod settings;
+mod steering;
 pub mod stream;
 mod sync;
+mod tilt;
 pub mod timbre;
+mod track;
 mod voice;

@@ -17,7 +17,7 @@ pub struct Polyphony {
 impl Polyphony {
     pub fn new() -> Self {
         Self {
-            voices: vec![Voice::free(); VOICES + DYING_VOICES].into(),
+            voices: (0..VOICES + DYING_VOICES).map(|_| Voice::free()).collect(),
             next_order: 0,
         }
     }
@@ -29,14 +29,9 @@ impl Polyphony {
 
     /// The live voices of a note.
     pub fn matching(&mut self, address: NoteAddress) -> impl Iterator<Item = &mut Voice> {
-        self.voices.iter_mut().filter(move |voice| {
-            let own = NoteAddress {
-                channel: Some(voice.channel),
-                key: Some(voice.key),
-                ..voice.address
-            };
-            voice.is_live() && address.matches(&own)
-        })
+        self.voices
+            .iter_mut()
+            .filter(move |voice| voice.is_live() && voice.is_meant_by(address))
     }
 
     /// The voice that a new note must push aside: `None` while there are fewer than 64.
@@ -80,11 +75,11 @@ impl Polyphony {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::note_table::NoteSlot;
+    use crate::note::test_key;
 
     fn take(polyphony: &mut Polyphony, key: u8) {
         let voice = polyphony.place().unwrap();
-        voice.take(NoteAddress::midi(0, key), NoteSlot::default(), 6000);
+        voice.take(NoteAddress::midi(0, key), test_key(6000), [None, None]);
         voice.velocity_gain = 1.0;
         voice.begin();
     }

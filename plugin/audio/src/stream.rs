@@ -76,6 +76,11 @@ impl StreamReader {
         self.sample_rate_hz
     }
 
+    /// Whether there is room for another control.
+    pub fn takes_control(&self) -> bool {
+        !self.controls.is_full()
+    }
+
     /// Says what the next chunks are to sound like; `false` if there is no room.
     #[must_use]
     pub fn control(&mut self, control: StreamControl) -> bool {

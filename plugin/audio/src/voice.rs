@@ -1,18 +1,25 @@
-//! A voice: plays one rendered note at one key's pitch, through its envelope.
+//! A voice: plays one note at one key's pitch, through its envelope.
 //!
 //! Runs on the audio thread. Everything it does is computed sample by sample, so its output does not depend on how a
-//! host cuts time into blocks. It reads a note while a worker still writes it; if it catches up it fades out within
+//! host cuts time into blocks. It reads its [`Track`]s while workers still write them; if it catches up it fades out within
 //! what is left, pauses, and fades in where it stopped when samples arrive.
 
 use crate::envelope::{Envelope, EnvelopeShape};
-use crate::event::NoteAddress;
-use crate::limits::{END_FADE_MS, LEAD_MS, RUN_SAMPLES, SMOOTHING_MS, STEAL_FADE_MS, UNDERRUN_FADE_MS};
-use crate::note_table::NoteSlot;
+use crate::event::{NoteAddress, Target};
+use crate::limits::{
+    END_FADE_MS, LATE_JOIN_MS, LEAD_MS, RUN_SAMPLES, STEAL_FADE_MS, STEERING_SAMPLES, STREAM_LEAD_MS,
+    UNDERRUN_FADE_MS,
+};
+use crate::motion::{Motion, ONE, fixed_point, smoothing};
+use crate::note::{NoteKey, Part};
+use crate::note_table::{Lookup, NoteTable};
 use crate::rendered_note::RenderedNote;
 use crate::resampler::{MAX_REACH, MAX_STEP, Resampler};
-
-/// One in the 32.32 fixed-point positions.
-const ONE: u64 = 1 << 32;
+use crate::settings::Settings;
+use crate::steering::Steering;
+use crate::tilt::Tilt;
+use crate::timbre::Timbre;
+use crate::track::{Reach, SpliceLengths, Track};
 
 /// What a voice is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +35,7 @@ pub enum VoiceState {
 }
 
 /// One of the instrument's voices.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Voice {
     pub state: VoiceState,
     /// As the note-on gave it.
@@ -39,25 +46,70 @@ pub struct Voice {
     pub held: bool,
     /// Whether its key is up and the pedal holds it.
     pub sustained: bool,
+    /// Whether its key is up and its sound goes on to its own ending.
+    pub is_ending: bool,
     /// Greater is younger.
     pub order: u64,
-    pub slot: NoteSlot,
+    /// When it was struck, by the instrument's clock.
+    pub struck_at: u64,
+    /// What is rendered of it: the middle, and the side if it is wide.
+    pub tracks: [Option<Track>; 2],
+    /// What its rendered note is, without the part.
+    pub note: Option<NoteKey>,
     /// Of this note alone, over the channel's bend.
     pub tuning_semitones: f32,
+    /// What moves this note alone.
+    pub moved: Moved,
     pub envelope: Envelope,
     pub velocity_gain: f32,
-    rendered_cents: i32,
-    /// In the note, 32.32 fixed point.
-    position: u64,
-    /// Input samples an output sample: now, and where it glides to.
-    step: f64,
-    step_goal: f64,
+    pub steering: Steering,
+    pub motion: Motion,
+    /// Whether the pitch asked for next is taken at once: the key has changed, and a glide leads there.
+    pub follows_at_once: bool,
+    tilts: [Tilt; 2],
     /// Whether it has caught up with the worker.
     starved: bool,
     /// Underrun fade: 1 when samples flow.
     flow: f32,
     /// Fade of a dying voice, from 1 to 0.
     dying: f32,
+}
+
+/// What moves a single note: the place for all modulation of one voice.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved {
+    /// Of each [`Target`], by the host.
+    pub offsets: [f32; Target::ALL.len()],
+    /// 0 to 1.
+    pub pressure: f32,
+    /// 0 to 1, the middle at rest.
+    pub slide: f32,
+}
+
+impl Moved {
+    /// Where all rests.
+    pub const REST: Self = Self {
+        offsets: [0.0; Target::ALL.len()],
+        pressure: 0.0,
+        slide: 0.5,
+    };
+
+    /// What is added to a target.
+    pub fn amount(&self, target: Target, settings: &Settings) -> f32 {
+        let reach = if target == Target::Brightness { 2.0 } else { 1.0 };
+        let of = |moving: Target, value: f32| if moving == target { value } else { 0.0 };
+        self.offsets[target as usize]
+            + of(settings.pressure, self.pressure)
+            + of(settings.slide, reach * (self.slide - 0.5))
+    }
+
+    /// The timbre of a note that the settings give `timbre`.
+    pub fn timbre(&self, mut timbre: Timbre, settings: &Settings) -> Timbre {
+        timbre.blend.x += self.amount(Target::BlendX, settings);
+        timbre.blend.y += self.amount(Target::BlendY, settings);
+        timbre.heat += self.amount(Target::Heat, settings);
+        timbre.bounded()
+    }
 }
 
 /// What is the same for all voices for the length of a `process` call, or longer.
@@ -84,11 +136,16 @@ impl Rates {
         let per_sample = |ms: f32| (1000.0 / (f64::from(ms) * host_hz)) as f32;
         Self {
             host_hz,
-            smoothing: 1.0 - (-1000.0 / (f64::from(SMOOTHING_MS) * host_hz)).exp(),
+            smoothing: smoothing(host_hz),
             underrun_samples: (f64::from(UNDERRUN_FADE_MS) * host_hz / 1000.0).ceil() as f32,
             underrun_fall: per_sample(UNDERRUN_FADE_MS),
             dying_fall: per_sample(STEAL_FADE_MS),
         }
+    }
+
+    /// Output samples in a time.
+    pub fn samples(&self, ms: f32) -> f64 {
+        f64::from(ms) / 1000.0 * self.host_hz
     }
 }
 
@@ -98,7 +155,9 @@ pub struct VoiceScratch {
     positions: [u64; RUN_SAMPLES],
     tables: [u8; RUN_SAMPLES],
     gains: [f32; RUN_SAMPLES],
+    filtered: [f32; RUN_SAMPLES],
     input: Box<[f32]>,
+    spliced: Box<[f32]>,
 }
 
 impl VoiceScratch {
@@ -108,9 +167,18 @@ impl VoiceScratch {
             positions: [0; RUN_SAMPLES],
             tables: [0; RUN_SAMPLES],
             gains: [0.0; RUN_SAMPLES],
+            filtered: [0.0; RUN_SAMPLES],
             input: vec![0.0; input].into(),
+            spliced: vec![0.0; input].into(),
         }
     }
+}
+
+/// Where a run of a voice goes: the middle, and what makes it wide.
+#[derive(Debug)]
+pub struct Buses<'a> {
+    pub mid: &'a mut [f32],
+    pub side: &'a mut [f32],
 }
 
 /// How a run went.
@@ -122,6 +190,9 @@ pub struct RunOutcome {
     pub underruns: u32,
 }
 
+/// The rendered notes of a voice's tracks, as far as they are there.
+pub type Notes<'a> = [Option<&'a RenderedNote>; 2];
+
 impl Voice {
     /// A voice that does nothing.
     pub fn free() -> Self {
@@ -132,15 +203,19 @@ impl Voice {
             key: 0,
             held: false,
             sustained: false,
+            is_ending: false,
             order: 0,
-            slot: NoteSlot::default(),
+            struck_at: 0,
+            tracks: [None, None],
+            note: None,
             tuning_semitones: 0.0,
+            moved: Moved::REST,
             envelope: Envelope::start(),
             velocity_gain: 0.0,
-            rendered_cents: 0,
-            position: 0,
-            step: 1.0,
-            step_goal: 1.0,
+            steering: Steering::start(),
+            motion: Motion::start(),
+            follows_at_once: false,
+            tilts: [Tilt::default(); 2],
             starved: false,
             flow: 1.0,
             dying: 1.0,
@@ -152,25 +227,39 @@ impl Voice {
         matches!(self.state, VoiceState::Waiting | VoiceState::Playing)
     }
 
-    /// Takes the voice for a note rendered at `rendered_cents`, waiting for its first chunk.
-    pub fn take(&mut self, address: NoteAddress, slot: NoteSlot, rendered_cents: i32) {
+    /// Takes the voice, which is free, for a note, waiting for its first chunk.
+    pub fn take(&mut self, address: NoteAddress, note: NoteKey, tracks: [Option<Track>; 2]) {
         *self = Self {
             state: VoiceState::Waiting,
-            address,
-            channel: address.channel.unwrap_or(0).min(15),
-            key: address.key.unwrap_or(60).min(127),
             held: true,
             order: self.order,
-            slot,
-            rendered_cents,
+            tracks,
+            note: Some(note),
             ..Self::free()
         };
+        self.name(address);
     }
 
-    /// Begins to play at the pitch that [`glide`](Self::glide) was given last, without gliding to it.
+    /// Is the note of this address from now on.
+    pub fn name(&mut self, address: NoteAddress) {
+        self.address = address;
+        self.channel = address.channel.unwrap_or(0).min(15);
+        self.key = address.key.unwrap_or(60).min(127);
+    }
+
+    /// Whether an address means this note.
+    pub fn is_meant_by(&self, address: NoteAddress) -> bool {
+        address.matches(&NoteAddress {
+            channel: Some(self.channel),
+            key: Some(self.key),
+            ..self.address
+        })
+    }
+
+    /// Begins to play at the pitch that [`bend`](Self::bend) was given last, without gliding to it.
     pub fn begin(&mut self) {
         self.state = VoiceState::Playing;
-        self.step = self.step_goal;
+        self.motion.arrive();
     }
 
     /// Lets go of the key: into the envelope's release.
@@ -180,6 +269,13 @@ impl Voice {
         self.envelope.release();
     }
 
+    /// Lets go of the key: the sound goes on to its own ending.
+    pub fn release_to_ending(&mut self) {
+        self.held = false;
+        self.sustained = false;
+        self.is_ending = true;
+    }
+
     /// Fades out within 10 ms.
     pub fn kill(&mut self) {
         self.state = VoiceState::Dying;
@@ -187,15 +283,15 @@ impl Voice {
         self.sustained = false;
     }
 
-    /// Sets the pitch to glide to: `cents` from MIDI note 0.
-    pub fn glide(&mut self, cents: f64, note_hz: u32, rates: &Rates) {
-        let interval = (cents - f64::from(self.rendered_cents)) / 1200.0;
-        let step = f64::from(note_hz) / rates.host_hz * interval.exp2();
-        self.step_goal = if step.is_finite() {
-            step.clamp(1.0 / MAX_STEP, MAX_STEP)
-        } else {
-            1.0
-        };
+    /// The pitch it is rendered at, in cents.
+    pub fn rendered_cents(&self) -> i32 {
+        self.note.map_or(6000, |note| note.pitch_cents)
+    }
+
+    /// Sets the pitch to go to: `cents` from MIDI note 0.
+    pub fn bend(&mut self, cents: f64, note_hz: u32, rates: &Rates) {
+        self.motion
+            .bend_to(cents - f64::from(self.rendered_cents()), note_hz, rates.host_hz);
     }
 
     /// The loudness a listener would miss, 0 to 1: what a rising voice will reach, what another has.
@@ -218,147 +314,203 @@ impl Voice {
         self.state == VoiceState::Waiting || self.is_live() && self.starved
     }
 
+    /// Whether any of its tracks plays a stream.
+    pub fn is_streaming(&self) -> bool {
+        self.tracks.iter().flatten().any(Track::hears_stream)
+    }
+
+    /// The rendered notes of its tracks; `Err` if one was refused.
+    pub fn notes<'a>(&self, table: &'a NoteTable) -> Result<Notes<'a>, Part> {
+        let mut notes = [None, None];
+        for ((note, track), part) in notes.iter_mut().zip(&self.tracks).zip([Part::Mid, Part::Side]) {
+            let Some(track) = track else { continue };
+            match table.lookup(track.slot) {
+                Lookup::Note(found) => *note = Some(found),
+                Lookup::Awaited => {}
+                Lookup::Refused => return Err(part),
+            }
+        }
+        Ok(notes)
+    }
+
+    /// Whether every track's note is there.
+    pub fn has(&self, notes: &Notes<'_>) -> bool {
+        self.tracks
+            .iter()
+            .zip(notes)
+            .all(|(track, note)| track.is_none() || note.is_some())
+    }
+
+    /// The note's sample up to which a chunk must have been asked for when `motion` is here: what is read until the voice
+    /// looks again, with all fades, and the time that a worker has.
+    pub fn asked_until(&self, motion: &Motion, note_hz: u32, rates: &Rates) -> usize {
+        let lead = (STEERING_SAMPLES as f64 + rates.samples(STREAM_LEAD_MS)) * motion.largest_step();
+        motion.sample() + lead.ceil() as usize + self.reserve_samples(motion, note_hz, rates)
+    }
+
     /// Asks for the audio that the next `samples` need with all fades, and for a lead; returns whether the
     /// former is there.
-    pub fn prepare(&self, note: &RenderedNote, samples: usize, rates: &Rates) -> bool {
-        let step = self.step.max(self.step_goal);
-        let at = (self.position >> 32) as usize;
-        let end_fade = self.note_samples(note, END_FADE_MS);
-        let needed = at + (samples as f64 * step).ceil() as usize + end_fade + self.guard_samples(rates) + 2;
-        let lead = (f64::from(LEAD_MS) / 1000.0 * step * rates.host_hz) as usize;
-        let chunk = note.chunk_samples();
-        note.want((needed + lead).div_ceil(chunk) * chunk);
-        note.is_finished() || note.is_failed() || note.available() >= needed
+    pub fn prepare(&self, notes: &Notes<'_>, samples: usize, rates: &Rates) -> bool {
+        let step = self.motion.largest_step();
+        let at = self.motion.sample();
+        let mut ready = true;
+        for (track, note) in self.tracks.iter().flatten().zip(notes.iter().flatten()) {
+            let reserve = self.reserve_samples(&self.motion, note.sample_rate_hz(), rates);
+            let needed = at + (samples as f64 * step).ceil() as usize + reserve;
+            let lead = (rates.samples(LEAD_MS) * step) as usize;
+            let chunk = note.chunk_samples();
+            let wanted = (needed + lead).div_ceil(chunk) * chunk;
+            note.want(track.note_until().map_or(wanted, |until| until.min(wanted)));
+            ready &= track.is_ready(note, needed);
+        }
+        ready
     }
 
-    /// Samples of the note in a time, at its own rate.
-    fn note_samples(&self, note: &RenderedNote, ms: f32) -> usize {
-        (f64::from(ms) / 1000.0 * f64::from(note.sample_rate_hz())).ceil() as usize
+    /// Samples of the note that must lie ahead of what is played: for the end's fade, the underrun's and the resampler.
+    fn reserve_samples(&self, motion: &Motion, note_hz: u32, rates: &Rates) -> usize {
+        note_samples(note_hz, END_FADE_MS) + guard_samples(motion, rates) + 2
     }
 
-    /// Samples of the note that must be left for the underrun fade and the resampler.
-    fn guard_samples(&self, rates: &Rates) -> usize {
-        let step = self.step.max(self.step_goal);
-        MAX_REACH + 2 + (f64::from(rates.underrun_samples + 1.0) * step).ceil() as usize
+    /// Chooses what each track plays from here on; returns how many streams were left for their notes.
+    pub fn settle(&mut self, notes: &Notes<'_>, rates: &Rates, may_lapse: bool) -> u32 {
+        let position = self.motion.sample();
+        let guard = guard_samples(&self.motion, rates);
+        let mut lapses = 0;
+        for (track, note) in self.tracks.iter_mut().flatten().zip(notes.iter().flatten()) {
+            let lengths = SpliceLengths {
+                late_join: note_samples(note.sample_rate_hz(), LATE_JOIN_MS),
+                lapse: note_samples(note.sample_rate_hz(), UNDERRUN_FADE_MS),
+                guard,
+            };
+            lapses += u32::from(track.settle(note, position, &lengths, may_lapse));
+        }
+        lapses
     }
 
-    /// Adds up to [`RUN_SAMPLES`] of the voice to `out`.
+    /// Adds up to [`RUN_SAMPLES`] of the voice to the buses.
     pub fn play(
         &mut self,
-        note: &RenderedNote,
+        notes: &Notes<'_>,
         context: &VoiceContext,
+        brightness: f32,
         scratch: &mut VoiceScratch,
-        out: &mut [f32],
+        buses: &mut Buses<'_>,
     ) -> RunOutcome {
-        let count = out.len().min(RUN_SAMPLES);
-        let rates = &context.rates;
-        // In this order: a length read after the end was seen is final.
-        let complete = note.is_finished() || note.is_failed();
-        let available = note.available();
-        let end = (available as u64) << 32;
-        let end_fade = (self.note_samples(note, END_FADE_MS) as u64) << 32;
+        let count = buses.mid.len().min(RUN_SAMPLES);
+        let Some(bounds) = self.bounds(notes, &context.rates) else {
+            return RunOutcome::default();
+        };
+        let step = self.motion.step();
+        let increment = fixed_point(step);
+        let after = self.motion.position + count as u64 * increment;
+        let clear =
+            after < bounds.limit && !(bounds.complete && after.saturating_add(bounds.end_fade) >= bounds.end);
+        let flowing = self.state == VoiceState::Playing && !self.starved && self.flow == 1.0;
+        let is_steady = clear && flowing && self.motion.is_steady();
+        let first = self.motion.position;
+        let mut outcome = RunOutcome::default();
+        let used = if is_steady {
+            let used = self.envelope.fill(&context.shape, &mut scratch.gains[..count]);
+            for gain in &mut scratch.gains[..used] {
+                *gain *= self.velocity_gain;
+            }
+            self.motion.position += used as u64 * increment;
+            outcome.over_at = self.envelope.is_over().then_some(used);
+            used
+        } else {
+            self.plan(context, &bounds, scratch, count, &mut outcome)
+        };
+        self.steering.advance(count);
+        if used == 0 {
+            return outcome;
+        }
+        let VoiceScratch {
+            positions,
+            tables,
+            gains,
+            filtered,
+            input,
+            spliced,
+        } = scratch;
+        let out = [&mut buses.mid[..used], &mut buses.side[..used]];
+        let tracks = self.tracks.iter().zip(notes).zip(out).zip(&mut self.tilts);
+        for (((track, note), out), tilt) in tracks {
+            let (Some(track), Some(note)) = (track, note) else {
+                continue;
+            };
+            let mut source = TrackReader {
+                track,
+                note,
+                input,
+                spliced,
+            };
+            let mut sound = |out: &mut [f32]| {
+                if is_steady {
+                    source.add_steadily(first, step, &gains[..used], out);
+                } else {
+                    source.add_carefully(&positions[..used], &tables[..used], &gains[..used], out);
+                }
+            };
+            if tilt.is_flat(brightness) {
+                sound(out);
+            } else {
+                let filtered = &mut filtered[..used];
+                filtered.fill(0.0);
+                sound(filtered);
+                tilt.run(
+                    brightness,
+                    context.rates.host_hz,
+                    context.rates.smoothing,
+                    filtered,
+                );
+                for (out, sample) in out.iter_mut().zip(filtered) {
+                    *out += *sample;
+                }
+            }
+        }
+        outcome
+    }
+
+    /// How far the voice may go: as far as the track with the least; none if it has no track.
+    fn bounds(&mut self, notes: &Notes<'_>, rates: &Rates) -> Option<Bounds> {
+        let position = self.motion.sample();
+        let tracks = self.tracks.iter().zip(notes);
+        let reaches =
+            tracks.filter_map(|(track, note)| Some((track.as_ref()?.reach((*note)?, position), *note)));
+        let mut least: Option<Reach> = None;
+        let mut note_hz = 48_000;
+        for (reach, note) in reaches {
+            note_hz = note.map_or(note_hz, RenderedNote::sample_rate_hz);
+            least = Some(match least {
+                Some(other) if other.available <= reach.available => other,
+                _ => reach,
+            });
+        }
+        let Reach {
+            is_complete: complete,
+            available,
+        } = least?;
         // From here on the voice would catch up with the worker before an underrun fade is through.
-        let guard = self.guard_samples(rates);
+        let guard = guard_samples(&self.motion, rates);
         let limit = if complete {
             u64::MAX
         } else {
             (available.saturating_sub(guard) as u64) << 32
         };
         // Having caught up, it goes on when another fade's worth has arrived on top of that.
-        if self.starved && limit > self.position.saturating_add((guard as u64) << 32) {
+        if self.starved && limit > self.motion.position.saturating_add((guard as u64) << 32) {
             self.starved = false;
         }
-        let bounds = Bounds {
+        Some(Bounds {
             complete,
-            end,
-            end_fade,
+            end: (available as u64) << 32,
+            end_fade: (note_samples(note_hz, END_FADE_MS) as u64) << 32,
             limit,
-        };
-        let increment = fixed_point(self.step);
-        let after = self.position + count as u64 * increment;
-        let clear = after < limit && !(complete && after.saturating_add(end_fade) >= end);
-        let flowing = self.state == VoiceState::Playing && !self.starved && self.flow == 1.0;
-        if clear && flowing && self.step == self.step_goal {
-            self.play_steadily(note, context, increment, scratch, &mut out[..count])
-        } else {
-            self.play_carefully(note, context, &bounds, scratch, &mut out[..count])
-        }
+        })
     }
 
-    /// A run in which nothing but the envelope moves: most runs. To the bit what
-    /// [`play_carefully`](Self::play_carefully) would make.
-    fn play_steadily(
-        &mut self,
-        note: &RenderedNote,
-        context: &VoiceContext,
-        increment: u64,
-        scratch: &mut VoiceScratch,
-        out: &mut [f32],
-    ) -> RunOutcome {
-        let gains = &mut scratch.gains[..out.len()];
-        let used = self.envelope.fill(&context.shape, gains);
-        for gain in &mut gains[..used] {
-            *gain *= self.velocity_gain;
-        }
-        let (out, gains) = (&mut out[..used], &gains[..used]);
-        let table = Resampler::shared().table(Resampler::table_index(self.step));
-        let last = self.position + (used as u64 - 1) * increment;
-        let input = read_around(note, self.position, last, table.reach(), &mut scratch.input);
-        let fraction = u64::from(self.position as u32);
-        if increment == ONE && fraction == 0 {
-            // What the resampler would give to the bit: its row of phase 0 is a one among zeros.
-            for ((out, input), gain) in out.iter_mut().zip(&input[table.reach() - 1..]).zip(gains) {
-                *out += input * gain;
-            }
-        } else {
-            table.add_run(input, fraction, increment, gains, out);
-        }
-        self.position += used as u64 * increment;
-        RunOutcome {
-            over_at: self.envelope.is_over().then_some(used),
-            underruns: 0,
-        }
-    }
-
-    /// A run in which the pitch glides, a fade goes on, or the note ends or is not yet there.
-    fn play_carefully(
-        &mut self,
-        note: &RenderedNote,
-        context: &VoiceContext,
-        bounds: &Bounds,
-        scratch: &mut VoiceScratch,
-        out: &mut [f32],
-    ) -> RunOutcome {
-        let mut outcome = RunOutcome::default();
-        let used = self.plan(context, bounds, scratch, out.len(), &mut outcome);
-        if used == 0 {
-            return outcome;
-        }
-        let (positions, tables) = (&scratch.positions[..used], &scratch.tables[..used]);
-        let resampler = Resampler::shared();
-        let reach = tables
-            .iter()
-            .map(|index| resampler.table(*index).reach())
-            .max()
-            .unwrap_or(MAX_REACH);
-        let input = read_around(note, positions[0], positions[used - 1], reach, &mut scratch.input);
-        for (i, out) in out[..used].iter_mut().enumerate() {
-            let table = resampler.table(tables[i]);
-            let from = (positions[i] >> 32) - (positions[0] >> 32);
-            let input = &input[from as usize + reach - table.reach()..];
-            let fraction = u64::from(positions[i] as u32);
-            table.add_run(
-                input,
-                fraction,
-                0,
-                &scratch.gains[i..=i],
-                std::slice::from_mut(out),
-            );
-        }
-        outcome
-    }
-
-    /// Computes position, table and gain of every sample of a run; returns how many samples it plays.
+    /// Computes position, table and gain of every sample of a run in which the pitch glides, a fade goes on, or the note ends
+    /// or is not yet there; returns how many samples it plays.
     fn plan(
         &mut self,
         context: &VoiceContext,
@@ -369,16 +521,15 @@ impl Voice {
     ) -> usize {
         let rates = &context.rates;
         let end_rise = 1.0 / bounds.end_fade as f32;
-        let mut increment = fixed_point(self.step);
-        let mut table = Resampler::table_index(self.step);
         for i in 0..count {
-            if bounds.complete && self.position >= bounds.end {
+            let position = self.motion.position;
+            if bounds.complete && position >= bounds.end {
                 outcome.over_at = Some(i);
                 return i;
             }
             if self.starved {
                 self.flow = (self.flow - rates.underrun_fall).max(0.0);
-            } else if self.position >= bounds.limit {
+            } else if position >= bounds.limit {
                 self.starved = true;
                 outcome.underruns += 1;
             } else if self.flow < 1.0 {
@@ -386,25 +537,18 @@ impl Voice {
             }
             let mut gain = self.envelope.next(&context.shape) * self.velocity_gain * self.flow;
             if bounds.complete {
-                gain *= ((bounds.end - self.position) as f32 * end_rise).min(1.0);
+                gain *= ((bounds.end - position) as f32 * end_rise).min(1.0);
             }
             if self.state == VoiceState::Dying {
                 gain *= self.dying;
                 self.dying -= rates.dying_fall;
             }
-            if self.step != self.step_goal {
-                self.step += (self.step_goal - self.step) * rates.smoothing;
-                if (self.step_goal - self.step).abs() < 1e-9 * self.step_goal {
-                    self.step = self.step_goal;
-                }
-                increment = fixed_point(self.step);
-                table = Resampler::table_index(self.step);
-            }
-            scratch.positions[i] = self.position;
-            scratch.tables[i] = table;
+            let step = self.motion.next_step(rates.smoothing);
+            scratch.positions[i] = position;
+            scratch.tables[i] = Resampler::table_index(step);
             scratch.gains[i] = gain;
             if !self.starved || self.flow > 0.0 {
-                self.position += increment;
+                self.motion.move_by(step);
             }
             if self.envelope.is_over() || self.dying <= 0.0 {
                 outcome.over_at = Some(i + 1);
@@ -428,33 +572,81 @@ struct Bounds {
     limit: u64,
 }
 
-/// The note's samples from `reach - 1` before the first position to `reach` after the last; silence outside of it.
-fn read_around<'a>(
-    note: &RenderedNote,
-    first: u64,
-    last: u64,
-    reach: usize,
-    input: &'a mut [f32],
-) -> &'a [f32] {
-    let (first, last) = ((first >> 32) as usize, (last >> 32) as usize);
-    let input = &mut input[..last - first + 2 * reach];
-    let before = (reach - 1).saturating_sub(first);
-    input[..before].fill(0.0);
-    let read = note.read(first + before - (reach - 1), &mut input[before..]);
-    input[before + read..].fill(0.0);
-    input
+/// Samples of a note in a time, at its own rate.
+fn note_samples(note_hz: u32, ms: f32) -> usize {
+    (f64::from(ms) / 1000.0 * f64::from(note_hz)).ceil() as usize
 }
 
-/// A step as 32.32 fixed point: 2^-32 of an input sample is 1e-6 cents.
-fn fixed_point(step: f64) -> u64 {
-    (step * ONE as f64).round() as u64
+/// Samples of a note that must be left for the underrun fade and the resampler.
+fn guard_samples(motion: &Motion, rates: &Rates) -> usize {
+    MAX_REACH + 2 + (f64::from(rates.underrun_samples + 1.0) * motion.largest_step()).ceil() as usize
+}
+
+/// One track's samples at the voice's positions.
+struct TrackReader<'a> {
+    track: &'a Track,
+    note: &'a RenderedNote,
+    input: &'a mut [f32],
+    spliced: &'a mut [f32],
+}
+
+impl TrackReader<'_> {
+    /// Adds a run in which nothing but the envelope moves: most runs. To the bit what
+    /// [`add_carefully`](Self::add_carefully) would make.
+    fn add_steadily(&mut self, first: u64, step: f64, gains: &[f32], out: &mut [f32]) {
+        let increment = fixed_point(step);
+        let table = Resampler::shared().table(Resampler::table_index(step));
+        let last = first + (out.len() as u64 - 1) * increment;
+        let input = self.read_around(first, last, table.reach());
+        let fraction = u64::from(first as u32);
+        if increment == ONE && fraction == 0 {
+            // What the resampler would give to the bit: its row of phase 0 is a one among zeros.
+            for ((out, input), gain) in out.iter_mut().zip(&input[table.reach() - 1..]).zip(gains) {
+                *out += input * gain;
+            }
+        } else {
+            table.add_run(input, fraction, increment, gains, out);
+        }
+    }
+
+    /// Adds a run whose positions and tables were planned sample by sample.
+    fn add_carefully(&mut self, positions: &[u64], tables: &[u8], gains: &[f32], out: &mut [f32]) {
+        let resampler = Resampler::shared();
+        let reach = tables
+            .iter()
+            .map(|index| resampler.table(*index).reach())
+            .max()
+            .unwrap_or(MAX_REACH);
+        let input = self.read_around(positions[0], positions[positions.len() - 1], reach);
+        for (i, out) in out.iter_mut().enumerate() {
+            let table = resampler.table(tables[i]);
+            let from = (positions[i] >> 32) - (positions[0] >> 32);
+            let input = &input[from as usize + reach - table.reach()..];
+            let fraction = u64::from(positions[i] as u32);
+            table.add_run(input, fraction, 0, &gains[i..=i], std::slice::from_mut(out));
+        }
+    }
+
+    /// The samples from `reach - 1` before the first position to `reach` after the last; silence outside of the note.
+    fn read_around(&mut self, first: u64, last: u64, reach: usize) -> &[f32] {
+        let (first, last) = ((first >> 32) as usize, (last >> 32) as usize);
+        let input = &mut self.input[..last - first + 2 * reach];
+        let before = (reach - 1).saturating_sub(first);
+        input[..before].fill(0.0);
+        let start = first + before - (reach - 1);
+        let read = self
+            .track
+            .read(self.note, start, &mut input[before..], self.spliced);
+        input[before + read..].fill(0.0);
+        input
+    }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::note_table::NoteSlot;
     use crate::rendered_note::NoteWriter;
-    use crate::settings::Settings;
     use crate::sync::Arc;
 
     const CHUNK: usize = 1024;
@@ -483,11 +675,31 @@ mod tests {
 
     fn voice(cents: f64, context: &VoiceContext) -> Voice {
         let mut voice = Voice::free();
-        voice.take(NoteAddress::midi(0, 60), NoteSlot::default(), 6000);
+        let track = Track::new(NoteSlot::default());
+        voice.take(
+            NoteAddress::midi(0, 60),
+            crate::note::test_key(6000),
+            [Some(track), None],
+        );
         voice.velocity_gain = 1.0;
-        voice.glide(cents, 48_000, &context.rates);
+        voice.bend(cents, 48_000, &context.rates);
         voice.begin();
         voice
+    }
+
+    fn play_run(
+        voice: &mut Voice,
+        note: &RenderedNote,
+        context: &VoiceContext,
+        scratch: &mut VoiceScratch,
+        out: &mut [f32],
+    ) -> RunOutcome {
+        let mut side = vec![0.0; out.len()];
+        let mut buses = Buses {
+            mid: out,
+            side: &mut side,
+        };
+        voice.play(&[Some(note), None], context, 0.0, scratch, &mut buses)
     }
 
     fn play(
@@ -501,7 +713,7 @@ mod tests {
         let mut total = RunOutcome::default();
         for samples in runs {
             let mut out = vec![0.0; *samples];
-            let outcome = voice.play(note, context, &mut scratch, &mut out);
+            let outcome = play_run(voice, note, context, &mut scratch, &mut out);
             total.underruns += outcome.underruns;
             total.over_at = total.over_at.or(outcome.over_at.map(|at| all.len() + at));
             all.extend(out);
@@ -542,11 +754,11 @@ mod tests {
             (48_000.0, 7300.0),
         ] {
             let context = context(host_hz);
-            let start = voice(cents, &context);
             let runs = |sizes: &[usize]| {
-                let mut voice = start.clone();
+                let mut voice = voice(cents, &context);
                 // Also while the pitch glides.
-                voice.glide(cents + 100.0, 48_000, &context.rates);
+                voice.bend(cents + 100.0, 48_000, &context.rates);
+                voice.motion.glide_from(-300.0, 777);
                 play(&mut voice, &note, &context, sizes).0
             };
             let whole = runs(&[128; 10]);
@@ -569,16 +781,12 @@ mod tests {
             let context = context(host_hz);
             let (mut steady, mut careful) = (voice(cents, &context), voice(cents, &context));
             let (mut a, mut b) = ([0.0; 128], [0.0; 128]);
-            let bounds = Bounds {
-                complete: false,
-                end: u64::MAX,
-                end_fade: ONE,
-                limit: u64::MAX,
-            };
             let mut scratch = VoiceScratch::new();
             for _ in 0..10 {
-                steady.play(&note, &context, &mut scratch, &mut a);
-                careful.play_carefully(&note, &context, &bounds, &mut scratch, &mut b);
+                play_run(&mut steady, &note, &context, &mut scratch, &mut a);
+                // A fade that is through changes nothing, but is gone through sample by sample.
+                careful.flow = 1.0 - f32::EPSILON;
+                play_run(&mut careful, &note, &context, &mut scratch, &mut b);
             }
             assert!(
                 a == b && a.iter().any(|sample| *sample != 0.0),
@@ -678,13 +886,13 @@ mod tests {
         let (mut writer, note) = pair();
         let context = context(48_000.0);
         let voice = voice(6000.0, &context);
-        assert!(!voice.prepare(&note, 128, &context.rates));
+        assert!(!voice.prepare(&[Some(&note), None], 128, &context.rates));
         assert!(
             (24_000..=27_000).contains(&note.wanted()),
             "wanted {}",
             note.wanted()
         );
         push(&mut writer);
-        assert!(voice.prepare(&note, 128, &context.rates));
+        assert!(voice.prepare(&[Some(&note), None], 128, &context.rates));
     }
 }

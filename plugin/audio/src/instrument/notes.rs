@@ -1,0 +1,315 @@
+//! What keys, pedals and controllers do to voices.
+//!
+//! Runs on the audio thread.
+
+use super::{Call, Instrument, finish, leave_tracks, silence};
+use crate::event::{NoteAddress, Target};
+use crate::link::AudioEnd;
+use crate::mono::HeldKey;
+use crate::note::{NoteKey, Part, PatchId};
+use crate::note_table::NoteTable;
+use crate::settings::{VoiceMode, unit};
+use crate::track::Track;
+use crate::voice::{Moved, Voice, VoiceState};
+
+/// A legato step wider than this is struck anew: sounds bent further are caricatures.
+const WIDEST_LEGATO_CENTS: f64 = 2400.0;
+/// A legato step without a glide takes this long.
+const LEGATO_MS: f32 = 8.0;
+/// Width under which a note is struck mono.
+const LEAST_WIDTH: f32 = 1e-3;
+
+impl Instrument {
+    pub(super) fn note_on(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress, velocity: f32) {
+        if call.settings.voice_mode == VoiceMode::Poly {
+            self.release_same_key(call, at, address);
+            self.strike(call, at, address, velocity);
+            return;
+        }
+        // The key may be down already: struck again, it is another note.
+        let same = NoteAddress {
+            note_id: None,
+            channel: Some(address.channel.unwrap_or(0).min(15)),
+            key: Some(address.key.unwrap_or(60).min(127)),
+            ..address
+        };
+        self.lift(call, at, same);
+        let is_legato = call.settings.voice_mode == VoiceMode::Legato && self.mono.last().is_some();
+        let held = HeldKey { address, velocity };
+        let sounding = self.polyphony.all().iter().position(|voice| voice.is_live());
+        if let Some(crowded) = self.mono.press(held) {
+            self.end_unless_sounding(call, at, crowded.address);
+        }
+        match sounding {
+            Some(index) => self.follow(call, at, index, held, is_legato),
+            None => self.strike(call, at, address, velocity),
+        }
+    }
+
+    /// Keys of the one voice go up; tells the ends of those that do not sound. What did sound, if it is among them.
+    fn lift(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) -> Option<HeldKey> {
+        let mut sounding = None;
+        while let Some(lifted) = self.mono.lift(address) {
+            if self.end_unless_sounding(call, at, lifted.address) {
+                sounding = Some(lifted);
+            }
+        }
+        sounding
+    }
+
+    /// Tells the end of a note that no voice plays; says whether one does.
+    fn end_unless_sounding(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) -> bool {
+        let mut voices = self.polyphony.all().iter();
+        let sounds = voices.any(|voice| voice.is_live() && voice.address == address);
+        if !sounds {
+            call.end_note(at, address);
+        }
+        sounds
+    }
+
+    /// The one voice goes over to another key: bent there, or let go for a new strike. The end of a note whose key is still
+    /// down is told when that goes up.
+    fn follow(&mut self, call: &mut Call<'_>, at: usize, index: usize, to: HeldKey, is_legato: bool) {
+        let target = base_cents(call, to.address);
+        let voice = &mut self.polyphony.all()[index];
+        let replaced_is_down = self.mono.holds(voice.address);
+        let far = (target - f64::from(voice.rendered_cents())).abs() > WIDEST_LEGATO_CENTS;
+        let bends = is_legato && !far && voice.state == VoiceState::Playing && !voice.is_ending && voice.held;
+        if !replaced_is_down {
+            call.end_note(at, voice.address);
+        }
+        if !bends {
+            self.silence_told(index);
+            return self.strike(call, at, to.address, to.velocity);
+        }
+        let rates = call.context.rates;
+        let from = base_cents(call, voice.address) + voice.motion.glide_cents();
+        voice.name(to.address);
+        let samples = rates.samples(call.settings.glide_ms.max(LEGATO_MS));
+        voice.motion.glide_from(from - target, samples as u32);
+        voice.follows_at_once = true;
+        self.last_cents = Some(target);
+    }
+
+    /// Fades a voice out whose note's end is told already, or will be.
+    fn silence_told(&mut self, index: usize) {
+        let voice = &mut self.polyphony.all()[index];
+        if voice.state == VoiceState::Waiting {
+            leave_tracks(voice, &mut self.table, &mut self.end);
+            *voice = Voice::free();
+        } else {
+            voice.kill();
+        }
+    }
+
+    /// Takes a voice for a new note.
+    pub(super) fn strike(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress, velocity: f32) {
+        while let (None, Some(patience)) = (self.patch, call.patience) {
+            if !patience.wait_for_news() {
+                call.patience = None;
+            }
+            self.receive();
+        }
+        let Some((patch, _)) = self.patch.filter(|(_, occupied)| occupied.count() > 0) else {
+            return call.end_note(at, address);
+        };
+        let channel = self.channels[usize::from(address.channel.unwrap_or(0).min(15))];
+        let moved = Moved {
+            pressure: channel.pressure,
+            slide: channel.slide,
+            ..Moved::REST
+        };
+        let Some((key, tracks)) = self.tracks(call, patch, address, &moved) else {
+            self.meters.count_refused();
+            return call.end_note(at, address);
+        };
+        if let Some(voice) = self.polyphony.victim() {
+            self.meters.count_stolen();
+            silence(voice, &mut self.table, &mut self.end, call, at);
+        }
+        let target = base_cents(call, address);
+        // There is one: at most 64 of the 96 voices are live.
+        let Some(voice) = self.polyphony.place() else {
+            return;
+        };
+        leave_tracks(voice, &mut self.table, &mut self.end);
+        voice.take(address, key, tracks);
+        voice.moved = moved;
+        voice.velocity_gain = call.settings.velocity_gain(velocity);
+        voice.struck_at = self.clock + at as u64;
+        if let Some(last) = self.last_cents
+            && call.settings.glide_ms > 0.0
+        {
+            let samples = call.context.rates.samples(call.settings.glide_ms);
+            voice.motion.glide_from(last - target, samples as u32);
+        }
+        self.last_cents = Some(target);
+    }
+
+    /// The rendered notes of a strike, requested if they are not here; none if there is no way to get them now.
+    fn tracks(
+        &mut self,
+        call: &Call<'_>,
+        patch: PatchId,
+        address: NoteAddress,
+        moved: &Moved,
+    ) -> Option<(NoteKey, [Option<Track>; 2])> {
+        // Whole semitones of tuning are rendered, the rest is resampled.
+        let tuning = f64::from(call.settings.tuning_cents) / 100.0;
+        let semitone = f64::from(address.key.unwrap_or(60).min(127)) + tuning.round();
+        let key = NoteKey {
+            patch,
+            strike: call.settings.strike(moved.timbre(call.timbre(), call.settings)),
+            part: Part::Mid,
+            pitch_cents: (semitone.clamp(0.0, 127.0) * 100.0) as i32,
+        };
+        let mid = self.table.acquire(key, &mut self.end)?;
+        let is_wide = call.settings.width > LEAST_WIDTH;
+        let side = is_wide.then_some(NoteKey {
+            part: Part::Side,
+            ..key
+        });
+        let side = side.and_then(|key| self.table.acquire(key, &mut self.end));
+        Some((key, [Some(Track::new(mid)), side.map(Track::new)]))
+    }
+
+    /// A key that is struck again lets go of what the pedal still holds of it, and of a note without a name of its own.
+    fn release_same_key(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) {
+        let key = NoteAddress {
+            note_id: None,
+            port: address.port,
+            channel: Some(address.channel.unwrap_or(0).min(15)),
+            key: Some(address.key.unwrap_or(60).min(127)),
+        };
+        for voice in self.polyphony.matching(key) {
+            let same_name = voice.address.matches(&NoteAddress {
+                note_id: address.note_id,
+                ..NoteAddress::ALL
+            });
+            if voice.sustained || voice.held && same_name {
+                let_go(voice, &mut self.table, &mut self.end, call, at);
+            }
+        }
+    }
+
+    pub(super) fn note_off(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) {
+        let sounding = self.lift(call, at, address);
+        if let (Some(lifted), Some(to)) = (sounding, self.mono.last())
+            && let Some(index) = self
+                .polyphony
+                .all()
+                .iter()
+                .position(|voice| voice.is_live() && voice.held && voice.address == lifted.address)
+        {
+            let is_legato = call.settings.voice_mode == VoiceMode::Legato;
+            return self.follow(call, at, index, to, is_legato);
+        }
+        for voice in self.polyphony.matching(address) {
+            if voice.held && self.channels[usize::from(voice.channel)].sustain {
+                voice.held = false;
+                voice.sustained = true;
+            } else if voice.held {
+                let_go(voice, &mut self.table, &mut self.end, call, at);
+            }
+        }
+    }
+
+    pub(super) fn sustain(&mut self, call: &mut Call<'_>, at: usize, channel: u8, down: bool) {
+        self.channels[usize::from(channel)].sustain = down;
+        if down {
+            return;
+        }
+        for voice in self.polyphony.all() {
+            if voice.is_live() && voice.sustained && voice.channel == channel {
+                let_go(voice, &mut self.table, &mut self.end, call, at);
+            }
+        }
+    }
+
+    pub(super) fn choke(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) {
+        self.lift(call, at, address);
+        for voice in self.polyphony.matching(address) {
+            silence(voice, &mut self.table, &mut self.end, call, at);
+        }
+    }
+
+    pub(super) fn modulate(
+        &mut self,
+        call: &mut Call<'_>,
+        at: usize,
+        address: NoteAddress,
+        target: Target,
+        amount: f32,
+    ) {
+        let amount = if amount.is_finite() { amount } else { 0.0 };
+        self.change_moved(call, at, address, |moved| moved.offsets[target as usize] = amount);
+    }
+
+    pub(super) fn pressure(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress, value: f32) {
+        let value = unit(value);
+        if let Some(channel) = channel_alone(address) {
+            self.channels[usize::from(channel)].pressure = value;
+        }
+        self.change_moved(call, at, address, |moved| moved.pressure = value);
+    }
+
+    pub(super) fn slide(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress, value: f32) {
+        let value = unit(value);
+        if let Some(channel) = channel_alone(address) {
+            self.channels[usize::from(channel)].slide = value;
+        }
+        self.change_moved(call, at, address, |moved| moved.slide = value);
+    }
+
+    /// Moves what is moved of some notes. One that was struck at this very sample is struck again as it is now: hosts send a
+    /// note's modulation right after it.
+    fn change_moved(
+        &mut self,
+        call: &mut Call<'_>,
+        at: usize,
+        address: NoteAddress,
+        change: impl Fn(&mut Moved),
+    ) {
+        let now = self.clock + at as u64;
+        for index in 0..self.polyphony.all().len() {
+            let voice = &mut self.polyphony.all()[index];
+            if !voice.is_live() || !voice.is_meant_by(address) {
+                continue;
+            }
+            change(&mut voice.moved);
+            let is_new = voice.state == VoiceState::Waiting && voice.struck_at == now;
+            let (moved, own, key) = (voice.moved, voice.address, voice.note);
+            let Some(key) = key.filter(|_| is_new) else {
+                continue;
+            };
+            let Some((key, tracks)) = self.tracks(call, key.patch, own, &moved) else {
+                continue;
+            };
+            let voice = &mut self.polyphony.all()[index];
+            leave_tracks(voice, &mut self.table, &mut self.end);
+            (voice.note, voice.tracks) = (Some(key), tracks);
+        }
+    }
+}
+
+/// The pitch of a key without bends and glides, in cents.
+fn base_cents(call: &Call<'_>, address: NoteAddress) -> f64 {
+    f64::from(address.key.unwrap_or(60).min(127)) * 100.0 + f64::from(call.settings.tuning_cents)
+}
+
+/// The channel of an address that names nothing else.
+fn channel_alone(address: NoteAddress) -> Option<u8> {
+    let is_alone = address.note_id.is_none() && address.key.is_none();
+    address.channel.filter(|_| is_alone).map(|channel| channel & 15)
+}
+
+/// The key is up: into the release, or the sound's own ending. A voice that still waits ends without having sounded.
+fn let_go(voice: &mut Voice, table: &mut NoteTable, end: &mut AudioEnd, call: &mut Call<'_>, at: usize) {
+    if voice.state == VoiceState::Waiting {
+        finish(voice, table, end, call, at);
+    } else if call.settings.own_ending && !call.settings.is_frozen {
+        voice.release_to_ending();
+    } else {
+        voice.release();
+    }
+}
