@@ -8,7 +8,7 @@ use betwixt_editor::command::Command;
 use betwixt_editor::embedding_view::EmbeddingCurves;
 use betwixt_editor::snapshot::{CornerView, DeviceCondition, DeviceView, ListRow, ParameterView, Snapshot};
 use betwixt_editor::{theme, view};
-use betwixt_engine::parameter::Parameter;
+use betwixt_engine::parameter::{Parameter, ParameterKind};
 use nice_plug_egui::baseview::dpi::LogicalSize;
 use nice_plug_egui::{App, EguiWindow, EguiWindowSettings, Frame};
 
@@ -66,7 +66,16 @@ impl Preview {
         set(&mut snapshot, Parameter::BlendX, 0.42);
         set(&mut snapshot, Parameter::BlendY, 0.78);
         set(&mut snapshot, Parameter::Sustain, 0.62);
-        set(&mut snapshot, Parameter::TuningCents, 0.5);
+        for parameter in [
+            Parameter::TuningCents,
+            Parameter::Stretch,
+            Parameter::Push,
+            Parameter::Brightness,
+        ] {
+            set(&mut snapshot, parameter, 0.5);
+        }
+        set(&mut snapshot, Parameter::Freeze, 1.0);
+        snapshot.is_degraded = name == "trouble";
         if name == "trouble" {
             let text = "models/spectral/decoder.onnx: output `amplitude_db` has 96 columns, expected 112";
             snapshot.problems = vec![
@@ -150,10 +159,19 @@ impl Preview {
 fn set(snapshot: &mut Snapshot, parameter: Parameter, value: f32) {
     let (low, high) = parameter.range();
     let text = format!("{:.1}", low + (high - low) * value);
+    let choices: Arc<[String]> = match parameter.kind() {
+        ParameterKind::Choice(labels) => labels.iter().map(|label| (*label).to_owned()).collect(),
+        _ => Arc::default(),
+    };
+    let text = match choices.len() {
+        0 => text,
+        count => choices[(value * (count - 1) as f32).round() as usize].clone(),
+    };
     snapshot.parameters[parameter as usize] = ParameterView {
         normalized: value,
         modulated: value,
         text,
+        choices,
     };
 }
 

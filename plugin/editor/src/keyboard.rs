@@ -153,6 +153,15 @@ pub fn show_footer(ui: &Ui, footer: Rect, snapshot: &Snapshot) {
         theme::regular(10.0),
         theme::TEXT_MUTED,
     );
+    if snapshot.is_degraded {
+        ui.painter().text(
+            footer.right_center(),
+            Align2::RIGHT_CENTER,
+            "this machine cannot keep up: the blend is followed coarsely",
+            theme::regular(10.0),
+            theme::WAITING,
+        );
+    }
 }
 
 #[cfg(test)]

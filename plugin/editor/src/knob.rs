@@ -59,7 +59,7 @@ impl Knob<'_> {
             theme::regular(11.0),
             theme::TEXT_MUTED,
         );
-        let value = Rect::from_center_size(label + vec2(0.0, 17.0), vec2(58.0, 17.0));
+        let value = Rect::from_center_size(label + vec2(0.0, 17.0), vec2(50.0, 17.0));
         value_field::show(ui, value, self.parameter, snapshot, commands);
     }
 

@@ -14,7 +14,10 @@ const CORNER_LABEL_HEIGHT: f32 = 40.0;
 /// The corner labels stand this much away from the pad, above and below.
 const CORNER_LABEL_GAPS: (f32, f32) = (8.0, 4.0);
 const FOOTER_HEIGHT: f32 = 22.0;
-const PANEL_ROW_HEIGHT: f32 = 160.0;
+/// Height of the panels of time, colour and play.
+const MOTION_ROW_HEIGHT: f32 = 146.0;
+/// Shares of the row that the panels of time, colour and play have.
+const MOTION_SHARES: [f32; 3] = [0.31, 0.4, 0.29];
 
 /// The rooms of the window, in points.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,6 +32,8 @@ pub struct Layout {
     pub corners: [Rect; 4],
     /// The curves of the blend's embedding.
     pub embedding: Rect,
+    /// Time, colour, play.
+    pub motion: [Rect; 3],
     /// Attack, decay, sustain, release.
     pub envelope: Rect,
     /// Gain, velocity, tuning and the output's level.
@@ -79,7 +84,18 @@ impl Layout {
 
         let right = MARGIN + pad_width + 2.0 * GAP;
         let right_width = width - MARGIN - right;
-        let row_top = bottom - PANEL_ROW_HEIGHT;
+        let row_height = (height * 0.216).clamp(134.0, 160.0).round();
+        let row_top = bottom - row_height;
+        let motion_height = MOTION_ROW_HEIGHT.min(row_height);
+        let motion_top = row_top - GAP - motion_height;
+        let motion_room = right_width - 2.0 * GAP;
+        let mut motion_left = right;
+        let motion = MOTION_SHARES.map(|share| {
+            let panel_width = motion_room * share;
+            let panel = rect(motion_left, motion_top, panel_width, motion_height);
+            motion_left += panel_width + GAP;
+            panel
+        });
         let level_width = (right_width * 0.4).clamp(232.0, 300.0);
         Self {
             top_bar: rect(0.0, 0.0, width, BAR_HEIGHT),
@@ -91,14 +107,10 @@ impl Layout {
                 label(false, true),
                 label(true, true),
             ],
-            embedding: rect(right, top, right_width, row_top - GAP - top),
-            envelope: rect(right, row_top, right_width - GAP - level_width, PANEL_ROW_HEIGHT),
-            level: rect(
-                width - MARGIN - level_width,
-                row_top,
-                level_width,
-                PANEL_ROW_HEIGHT,
-            ),
+            embedding: rect(right, top, right_width, motion_top - GAP - top),
+            motion,
+            envelope: rect(right, row_top, right_width - GAP - level_width, row_height),
+            level: rect(width - MARGIN - level_width, row_top, level_width, row_height),
             divider: rect(MARGIN, divider_top, width - 2.0 * MARGIN, 1.0),
             keyboard: rect(MARGIN, keyboard_top, width - 2.0 * MARGIN, keyboard_height),
             footer: rect(
@@ -123,6 +135,7 @@ impl Layout {
             self.footer,
         ];
         rooms.extend(self.corners);
+        rooms.extend(self.motion);
         if self.error_strip.height() > 0.0 {
             rooms.push(self.error_strip);
         }

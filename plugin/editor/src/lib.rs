@@ -17,10 +17,11 @@
 //! | [`layout`], [`theme`] | where things stand and what they look like |
 //! | [`top_bar`], [`preset_bar`], [`device_menu`], [`error_strip`] | along the top |
 //! | [`pad`], [`puck`], [`corner`], [`sound_picker`] | the blend |
-//! | [`embedding_view`], [`envelope_view`], [`level_panel`] | the panels on the right |
+//! | [`embedding_view`], [`motion_panels`], [`envelope_view`], [`level_panel`] | the panels on the right |
 //! | [`keyboard`] | the keys |
-//! | [`knob`], [`value_field`], [`parameter_drag`], [`pick_list`] | what the rooms share |
+//! | [`knob`], [`value_field`], [`choice_field`], [`parameter_drag`], [`pick_list`] | what the rooms share |
 
+pub mod choice_field;
 pub mod command;
 pub mod controls;
 pub mod corner;
@@ -36,6 +37,7 @@ pub mod knob;
 pub mod layout;
 pub mod level_panel;
 pub mod librarian;
+pub mod motion_panels;
 pub mod pad;
 pub mod parameter_drag;
 pub mod pick_list;

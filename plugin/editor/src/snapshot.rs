@@ -16,6 +16,8 @@ pub struct ParameterView {
     pub modulated: f32,
     /// The value as text with its unit.
     pub text: String,
+    /// The texts of all that a choice can be; empty for what is no choice.
+    pub choices: Arc<[String]>,
 }
 
 /// The sound in a corner.
@@ -98,6 +100,10 @@ pub struct Snapshot {
     pub voices: usize,
     /// Voices that wait for their first chunk.
     pub waiting_voices: usize,
+    /// Voices whose timbre moves by itself.
+    pub streams: usize,
+    /// Whether the machine could not keep up with a moving timbre of late.
+    pub is_degraded: bool,
     /// Notes that are being rendered now.
     pub rendering: usize,
     /// The part of the audio thread's time that playing takes, 0..1.

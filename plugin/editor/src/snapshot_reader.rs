@@ -7,7 +7,7 @@ use betwixt_audio::note::PatchId;
 use betwixt_audio::settings::Settings;
 use betwixt_engine::engine::Engine;
 use betwixt_engine::instance::Instance;
-use betwixt_engine::parameter::Parameter;
+use betwixt_engine::parameter::{Parameter, ParameterKind};
 use betwixt_engine::patch::Patch;
 use betwixt_engine::status::{EngineStatus, ModelStatus};
 
@@ -20,6 +20,8 @@ use crate::snapshot::{CornerView, DeviceCondition, DeviceView, ListRow, Paramete
 const METER_FALL_DB: f32 = 24.0;
 /// How long the strip says why a note of this instance was refused.
 const REFUSAL_SHOWN_SECONDS: f32 = 8.0;
+/// How long the footer says that a moving timbre was followed coarsely.
+const DEGRADED_SHOWN_SECONDS: f32 = 3.0;
 const BYTES_IN_MEGABYTE: usize = 1 << 20;
 
 /// Where snapshots come from.
@@ -31,6 +33,11 @@ pub struct SnapshotReader {
     /// Notes of this instance that had been refused by the last snapshot.
     refused: u64,
     seconds_since_refusal: f32,
+    /// How often a timbre had been followed coarsely by the last snapshot.
+    degraded: u64,
+    seconds_since_degraded: f32,
+    /// The texts of each choice.
+    choices: [Arc<[String]>; Parameter::ALL.len()],
     /// The curves that were drawn last, and what they were made of.
     curves: Option<(PatchId, [f32; 4], Arc<EmbeddingCurves>)>,
 }
@@ -55,13 +62,24 @@ pub struct Listed {
 impl SnapshotReader {
     /// A reader for one window.
     pub fn new(controls: Arc<dyn Controls>, instance: Arc<Instance>, meters: Arc<Meters>) -> Self {
+        let choices = Parameter::ALL.map(|parameter| match parameter.kind() {
+            ParameterKind::Choice(labels) => {
+                let param = controls.param(parameter);
+                let text = |index| param.to_text(param.to_normalized(index as f32));
+                (0..labels.len()).map(text).collect()
+            }
+            _ => Arc::default(),
+        });
         Self {
             controls,
             instance,
+            degraded: meters.degraded(),
             meters,
             peaks: [0.0; 2],
             refused: 0,
             seconds_since_refusal: f32::INFINITY,
+            seconds_since_degraded: f32::INFINITY,
+            choices,
             curves: None,
         }
     }
@@ -70,7 +88,10 @@ impl SnapshotReader {
     pub fn read(&mut self, seconds: f32, zoom: f32, listed: &Listed) -> Snapshot {
         let patch = self.instance.patch();
         let status = self.instance.engine().status();
-        let parameters = Parameter::ALL.map(|parameter| parameter_view(self.controls.param(parameter)));
+        let parameters = Parameter::ALL.map(|parameter| {
+            let choices = Arc::clone(&self.choices[parameter as usize]);
+            parameter_view(self.controls.param(parameter), choices)
+        });
         // What sounds is the modulated value: weights, curves and ready keys are of it.
         let mut settings = Settings::default();
         for parameter in Parameter::ALL {
@@ -103,6 +124,8 @@ impl SnapshotReader {
             held_keys: self.meters.held_keys(),
             voices: self.meters.voices() as usize,
             waiting_voices: self.meters.waiting_voices() as usize,
+            streams: self.meters.streams() as usize,
+            is_degraded: self.was_degraded(seconds),
             rendering: status.rendering,
             load: self.meters.load(),
             peaks: self.fall(seconds),
@@ -124,6 +147,17 @@ impl SnapshotReader {
             self.seconds_since_refusal = 0.0;
         }
         self.seconds_since_refusal < REFUSAL_SHOWN_SECONDS
+    }
+
+    /// Whether the machine could not keep up with a moving timbre a short while ago.
+    fn was_degraded(&mut self, seconds: f32) -> bool {
+        let degraded = self.meters.degraded();
+        self.seconds_since_degraded += seconds;
+        if degraded != self.degraded {
+            self.degraded = degraded;
+            self.seconds_since_degraded = 0.0;
+        }
+        self.seconds_since_degraded < DEGRADED_SHOWN_SECONDS
     }
 
     /// The meter's peaks: up at once, down slowly.
@@ -152,12 +186,13 @@ impl SnapshotReader {
     }
 }
 
-fn parameter_view(param: HostParameter<'_>) -> ParameterView {
+fn parameter_view(param: HostParameter<'_>, choices: Arc<[String]>) -> ParameterView {
     let normalized = param.normalized();
     ParameterView {
         normalized,
         modulated: param.modulated_normalized(),
         text: param.to_text(normalized),
+        choices,
     }
 }
 
@@ -202,6 +237,12 @@ fn device_view(status: &EngineStatus, engine: &Engine, meters: &Meters) -> Devic
         view.facts.push(format!(
             "{} times a voice caught up with its worker",
             meters.underruns()
+        ));
+    }
+    if meters.degraded() > 0 {
+        view.facts.push(format!(
+            "{} times a moving blend was followed coarsely",
+            meters.degraded()
         ));
     }
     view

@@ -55,8 +55,9 @@ pub fn show(ui: &mut Ui, bar: Rect, snapshot: &Snapshot, commands: &mut Commands
     );
     ui.interact(voices.expand(4.0), ui.scope_id().with("voices"), Sense::hover())
         .on_hover_text(format!(
-            "{} voices sound, {} wait for their first samples, {} notes are being rendered",
-            snapshot.voices, snapshot.waiting_voices, snapshot.rendering
+            "{} voices sound, {} of them moving by themselves; {} wait for their first samples, {} notes are being \
+             rendered",
+            snapshot.voices, snapshot.streams, snapshot.waiting_voices, snapshot.rendering
         ));
     show_load(ui, load, snapshot.load);
     show_zoom(ui, gear, snapshot.zoom, commands);

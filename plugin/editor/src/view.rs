@@ -5,7 +5,10 @@ use egui::Ui;
 use crate::command::Commands;
 use crate::layout::Layout;
 use crate::snapshot::Snapshot;
-use crate::{corner, embedding_view, envelope_view, error_strip, keyboard, level_panel, pad, theme, top_bar};
+use crate::{
+    corner, embedding_view, envelope_view, error_strip, keyboard, level_panel, motion_panels, pad, theme,
+    top_bar,
+};
 
 /// Shows the window; pushes what the user did.
 pub fn show(ui: &mut Ui, snapshot: &Snapshot, commands: &mut Commands) {
@@ -18,6 +21,7 @@ pub fn show(ui: &mut Ui, snapshot: &Snapshot, commands: &mut Commands) {
         corner::show(ui, rect, index, snapshot, commands);
     }
     embedding_view::show(ui, layout.embedding, snapshot);
+    motion_panels::show(ui, layout.motion, snapshot, commands);
     envelope_view::show(ui, layout.envelope, snapshot, commands);
     level_panel::show(ui, layout.level, snapshot, commands);
     ui.painter().rect_filled(layout.divider, 0.0, theme::LINE);
@@ -30,7 +34,7 @@ pub fn show(ui: &mut Ui, snapshot: &Snapshot, commands: &mut Commands) {
 #[cfg(test)]
 mod tests {
     use betwixt_engine::parameter::Parameter;
-    use egui::{Context, Event, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, vec2};
+    use egui::{Context, Event, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, pos2, vec2};
 
     use super::*;
     use crate::command::Command;
@@ -245,6 +249,36 @@ mod tests {
         assert_eq!(typed, [Command::Type(Parameter::AttackMs, "120 ms".into())]);
         hand.frames(2);
         assert!(!hand.has_keyboard());
+    }
+
+    #[test]
+    fn a_switch_is_turned_by_a_click_and_a_choice_made_from_its_list() {
+        let mut hand = Hand::new();
+        let [time, _, play] = hand.layout().motion;
+        let freeze = Parameter::Freeze;
+        let turned = hand.click(time.left_bottom() + vec2(30.0, -17.0));
+        assert_eq!(
+            turned,
+            [
+                Command::Begin(freeze),
+                Command::Set(freeze, 1.0),
+                Command::End(freeze)
+            ]
+        );
+        let voices = Parameter::VoiceMode;
+        let view = &mut hand.snapshot.parameters[voices as usize];
+        view.text = "Poly".into();
+        view.choices = ["Poly", "Mono", "Legato"].map(String::from).into();
+        let line = play.left_top() + vec2(40.0, 45.0);
+        assert!(hand.click(line).is_empty());
+        hand.frames(2);
+        // The list stands under the line, at its right end. A click beside its rows closes it.
+        let chosen = hand.click(pos2(play.right() - 60.0, line.y + 36.0));
+        assert!(
+            matches!(chosen[..], [Command::Begin(first), Command::Set(second, _), Command::End(third)]
+                if [first, second, third] == [voices; 3]),
+            "{chosen:?}"
+        );
     }
 
     #[test]
