@@ -9,6 +9,7 @@ use betwixt_audio::link::{SchedulerEnd, ToAudio};
 use betwixt_audio::note::{NoteKey, PatchId};
 
 use crate::instance::KeyWatch;
+use crate::look_ahead::LookAhead;
 use crate::patch::Patch;
 
 /// Patches of an instance that are remembered: notes may have been struck before the last change was heard of.
@@ -25,6 +26,8 @@ pub(crate) struct Client {
     pub waiting: Vec<NoteKey>,
     /// What its window watches.
     pub watch: Arc<KeyWatch>,
+    /// What it may strike next.
+    pub ahead: LookAhead,
     /// How much it had stirred at the last look.
     stirs: usize,
     /// What its ring had no room for.
@@ -41,6 +44,7 @@ impl Client {
             active: false,
             waiting: Vec::new(),
             watch,
+            ahead: LookAhead::default(),
             stirs: 0,
             outbox: VecDeque::new(),
             patches: VecDeque::new(),

@@ -11,9 +11,10 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam::channel::bounded;
 use parking_lot::Mutex;
 
+use crate::command_queue::{CommandSender, command_queue};
 use crate::instance::InstanceId;
 use crate::model::Model;
 use crate::note_cache::DEFAULT_BUDGET_BYTES;
@@ -59,7 +60,7 @@ impl Default for EngineOptions {
 /// Models, threads and rendered notes.
 #[derive(Debug)]
 pub struct Engine {
-    commands: Sender<Command>,
+    commands: CommandSender,
     device: Arc<Mutex<DeviceChoice>>,
     news: Arc<News>,
     board: Arc<StatusBoard>,
@@ -110,7 +111,7 @@ impl Engine {
         device: Arc<Mutex<DeviceChoice>>,
         loader: Loader,
     ) -> Arc<Self> {
-        let (commands, receiver): (Sender<Command>, Receiver<Command>) = unbounded();
+        let (commands, receiver) = command_queue();
         let news = Arc::new(News::default());
         let board = Arc::new(StatusBoard::default());
         board.write(&EngineStatus {
@@ -192,7 +193,7 @@ impl Engine {
 
     pub(crate) fn send(&self, command: Command) {
         // Without a scheduler nobody plays, and nobody has to know.
-        let _ = self.commands.send(command);
+        self.commands.send(command);
     }
 
     pub(crate) fn next_instance(&self) -> InstanceId {

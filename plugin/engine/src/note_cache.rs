@@ -20,6 +20,9 @@ use crate::worker::DecoderSource;
 /// Memory that rendered notes may take unless the user says otherwise.
 pub(crate) const DEFAULT_BUDGET_BYTES: usize = 512 << 20;
 
+/// Notes that are rendered ahead for one instance and not asked for yet.
+const MOST_AHEAD: usize = 24;
+
 /// Names a rendered note in the cache; older ones are smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct NoteId(u64);
@@ -56,6 +59,10 @@ pub(crate) struct CachedNote {
     pub rendering: Rendering,
     /// When its rendering was asked for.
     pub begun: Instant,
+    /// Whether anyone has asked for it: others are rendered ahead, and go first.
+    pub was_asked: bool,
+    /// The instance that it is rendered ahead for, as long as that seems of use.
+    ahead_for: Option<InstanceId>,
     /// Where its decoders come from.
     source: Arc<dyn DecoderSource>,
     /// How its rendering stood before its first chunk, and every so many later, in order.
@@ -76,16 +83,16 @@ impl CachedNote {
         Arc::strong_count(&self.note) > own
     }
 
-    /// Whether someone holds it and wants more of it than there is, and no worker is at it.
+    /// Whether someone holds it, or may soon, and wants more of it than there is, and no worker is at it.
     pub(crate) fn is_wanting(&self) -> bool {
         matches!(self.rendering, Rendering::Resting(_))
             && self.note.wanted() > self.note.available()
-            && self.is_held()
+            && (self.ahead_for.is_some() || self.is_held())
     }
 
     /// The instance that it is rendered for: the first that was granted it.
     pub(crate) fn instance(&self) -> Option<InstanceId> {
-        self.holders.first().copied()
+        self.holders.first().copied().or(self.ahead_for)
     }
 
     fn is_running(&self) -> bool {
@@ -133,6 +140,8 @@ impl NoteCache {
         let mut cached = CachedNote {
             note,
             begun: Instant::now(),
+            was_asked: true,
+            ahead_for: None,
             source: Arc::clone(&job.source),
             checkpoints: vec![job.render.clone()],
             rendering: Rendering::Resting(job),
@@ -151,6 +160,7 @@ impl NoteCache {
         if cached.note.is_failed() {
             return None;
         }
+        (cached.was_asked, cached.ahead_for) = (true, None);
         if !cached.holders.contains(&to) {
             cached.holders.push(to);
         }
@@ -180,6 +190,43 @@ impl NoteCache {
             .filter(|render| render.rendered_chunks() <= first_chunk)
             .max_by_key(|render| render.rendered_chunks())?;
         Some((Arc::clone(&cached.source), nearest.clone()))
+    }
+
+    /// Renders a note, which was just taken in, ahead for an instance; its oldest of those goes, if they are too many.
+    pub(crate) fn render_ahead(&mut self, id: NoteId, instance: InstanceId) {
+        let mut ahead = self
+            .notes
+            .iter()
+            .filter(|(_, cached)| cached.ahead_for == Some(instance));
+        let oldest = ahead.next().map(|(oldest, _)| *oldest);
+        if ahead.count() + 1 >= MOST_AHEAD
+            && let Some(oldest) = oldest
+            && let Some(cached) = self.notes.get_mut(&oldest)
+        {
+            cached.ahead_for = None;
+            if !cached.is_running() && !cached.is_held() {
+                self.bytes -= cached.bytes;
+                self.current.remove(&cached.note.key());
+                self.notes.remove(&oldest);
+            }
+        }
+        if let Some(cached) = self.notes.get_mut(&id) {
+            (cached.was_asked, cached.ahead_for) = (false, Some(instance));
+        }
+    }
+
+    /// Calls off what is rendered ahead for an instance.
+    pub(crate) fn call_off_ahead(&mut self, instance: InstanceId) {
+        for cached in self.notes.values_mut() {
+            if cached.ahead_for == Some(instance) {
+                cached.ahead_for = None;
+            }
+        }
+    }
+
+    /// Whether there is room for notes that may never be asked for: never so much that a used one would have to go.
+    pub(crate) fn has_room_ahead(&self) -> bool {
+        self.bytes + self.budget_bytes / 8 < self.budget_bytes
     }
 
     /// Keeps how the rendering of a note stands.
@@ -214,6 +261,7 @@ impl NoteCache {
     pub(crate) fn forget_instance(&mut self, gone: InstanceId) {
         for cached in self.notes.values_mut() {
             cached.holders.retain(|&holder| holder != gone);
+            cached.ahead_for = cached.ahead_for.filter(|&of| of != gone);
         }
     }
 
@@ -242,10 +290,11 @@ impl NoteCache {
             return retire;
         }
 
-        let mut by_use: Vec<(u64, NoteId)> = self
+        let use_of = |cached: &CachedNote| (cached.was_asked, cached.note.last_used());
+        let mut by_use: Vec<((bool, u64), NoteId)> = self
             .current
             .values()
-            .filter_map(|id| Some((self.notes.get(id)?.note.last_used(), *id)))
+            .filter_map(|id| Some((use_of(self.notes.get(id)?), *id)))
             .collect();
         by_use.sort_unstable();
         let mut over = self.bytes - self.budget_bytes;
@@ -391,6 +440,45 @@ pub(crate) mod tests {
         );
         assert!(cache.find(&key(0)).is_some(), "it was used last");
         assert!(cache.find(&key(1)).is_none() && cache.find(&key(19)).is_some());
+    }
+
+    #[test]
+    fn what_was_rendered_ahead_in_vain_goes_first_and_never_becomes_much() {
+        let mut cache = filled(60_000, 10);
+        for pitch in 100..104 {
+            let (note, job) = job(key(pitch));
+            let id = cache.insert(note, job);
+            cache.render_ahead(id, INSTANCE);
+        }
+        assert!(cache.grant(&key(103), INSTANCE).is_some());
+        cache.set_budget_bytes(cache.bytes() - 1);
+        cache.evict();
+        assert!(cache.find(&key(100)).is_none(), "it was not asked for");
+        assert!(
+            (0..10)
+                .chain([103])
+                .all(|pitch| cache.find(&key(pitch)).is_some())
+        );
+        for pitch in 200..300 {
+            let (note, job) = job(key(pitch));
+            let id = cache.insert(note, job);
+            cache.render_ahead(id, INSTANCE);
+        }
+        assert!(cache.len() <= 13 + MOST_AHEAD, "{}", cache.len());
+        assert!(cache.find(&key(299)).is_some() && cache.find(&key(200)).is_none());
+    }
+
+    #[test]
+    fn what_is_called_off_is_rendered_no_further() {
+        let mut cache = NoteCache::new(1 << 20);
+        let (note, job) = job(key(0));
+        note.want(CHUNK);
+        let id = cache.insert(note, job);
+        assert_eq!(cache.wanting().count(), 0);
+        cache.render_ahead(id, INSTANCE);
+        assert_eq!(cache.wanting().count(), 1);
+        cache.call_off_ahead(INSTANCE);
+        assert_eq!(cache.wanting().count(), 0);
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use betwixt_audio::instrument::Patience;
-use crossbeam::channel::Sender;
 use parking_lot::{Condvar, Mutex};
 
+use crate::command_queue::CommandSender;
 use crate::scheduler::Command;
 
 /// How long a wait without any news lasts at most.
@@ -36,13 +36,13 @@ impl News {
 #[derive(Debug)]
 pub struct OfflinePatience {
     news: Arc<News>,
-    scheduler: Sender<Command>,
+    scheduler: CommandSender,
     /// The news that its instrument has looked at already.
     seen: AtomicU64,
 }
 
 impl OfflinePatience {
-    pub(crate) fn new(news: Arc<News>, scheduler: Sender<Command>) -> Self {
+    pub(crate) fn new(news: Arc<News>, scheduler: CommandSender) -> Self {
         Self {
             news,
             scheduler,
@@ -55,7 +55,7 @@ impl Patience for OfflinePatience {
     /// Blocks until there is news since the last call; false after 10 s without any.
     fn wait_for_news(&self) -> bool {
         // The scheduler looks at the rings now and not at its next tick.
-        let _ = self.scheduler.send(Command::Poll);
+        self.scheduler.send(Command::Poll);
         let mut count = self.news.count.lock();
         let seen = self.seen.load(Ordering::Relaxed);
         let spread = &self.news.spread;
@@ -75,14 +75,14 @@ mod tests {
     #[test]
     fn news_before_the_wait_is_not_missed_and_news_during_it_wakes() {
         let news = Arc::new(News::default());
-        let (sender, receiver) = crossbeam::channel::unbounded();
+        let (sender, receiver) = crate::command_queue::command_queue();
         let patience = OfflinePatience::new(news.clone(), sender);
         news.announce();
         assert!(patience.wait_for_news());
         let teller = thread::spawn(move || {
             // Told to look at the rings by each wait.
-            receiver.recv().unwrap();
-            receiver.recv().unwrap();
+            receiver.receive(None).unwrap();
+            receiver.receive(None).unwrap();
             news.announce();
         });
         assert!(patience.wait_for_news());

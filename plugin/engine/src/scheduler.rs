@@ -16,13 +16,15 @@ use betwixt_audio::link::{SchedulerEnd, StreamTag, ToAudio, ToScheduler};
 use betwixt_audio::note::{NoteKey, Part, PatchId, Strike};
 use betwixt_audio::rendered_note::RenderedNote;
 use betwixt_audio::stream;
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam::channel::Sender;
 
 use crate::client::Client;
+use crate::command_queue::{CommandReceiver, CommandSender};
 use crate::decoder::DecoderFormat;
 use crate::instance::{InstanceId, KeyWatch};
 use crate::job::{Job, JobId, Sink};
-use crate::note_cache::{NoteCache, Rendering};
+use crate::look_ahead::LookAhead;
+use crate::note_cache::{NoteCache, NoteId, Rendering};
 use crate::note_render::{BlendedNote, NoteRender};
 use crate::patch::Patch;
 use crate::patience::News;
@@ -37,6 +39,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(4);
 /// That while.
 const IDLE_AFTER: Duration = Duration::from_secs(2);
+/// After the last sign of offline rendering nothing is rendered ahead for so long: it plays what the score says.
+const OFFLINE_PAUSE: Duration = Duration::from_secs(1);
 /// How often all notes are looked through for ones that someone wants more of. A voice asks half a second ahead.
 const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 /// How often the budget is looked after, so that instances have time to give notes back in between.
@@ -114,8 +118,8 @@ enum ModelSlot {
 
 /// The thread's own things.
 pub(crate) struct Scheduler {
-    commands: Receiver<Command>,
-    own_commands: Sender<Command>,
+    commands: CommandReceiver,
+    own_commands: CommandSender,
     loader: Loader,
     news: Arc<News>,
     board: Arc<StatusBoard>,
@@ -134,6 +138,7 @@ pub(crate) struct Scheduler {
     next_eviction: Instant,
     next_status: Instant,
     last_stir: Instant,
+    last_offline: Instant,
 }
 
 impl fmt::Debug for Scheduler {
@@ -146,8 +151,8 @@ impl fmt::Debug for Scheduler {
 
 /// What a scheduler is made of.
 pub(crate) struct SchedulerParts {
-    pub commands: Receiver<Command>,
-    pub own_commands: Sender<Command>,
+    pub commands: CommandReceiver,
+    pub own_commands: CommandSender,
     pub loader: Loader,
     pub news: Arc<News>,
     pub board: Arc<StatusBoard>,
@@ -182,6 +187,7 @@ impl Scheduler {
             next_eviction: now,
             next_status: now,
             last_stir: now,
+            last_offline: now,
         }
     }
 
@@ -190,19 +196,12 @@ impl Scheduler {
         loop {
             let awake = self.workers.is_busy() || self.clients.values().any(|client| client.active);
             let command = if awake {
-                match self.commands.recv_timeout(self.poll_interval()) {
-                    Ok(command) => Some(command),
-                    Err(RecvTimeoutError::Timeout) => None,
-                    Err(RecvTimeoutError::Disconnected) => break,
-                }
+                self.commands.receive(Some(self.poll_interval()))
             } else {
                 // Whoever went last may have held what is over the budget.
                 self.evict();
                 self.tell_status();
-                match self.commands.recv() {
-                    Ok(command) => Some(command),
-                    Err(_) => break,
-                }
+                self.commands.receive(None)
             };
             let mut settled = Vec::new();
             let mut next = command;
@@ -213,7 +212,7 @@ impl Scheduler {
                     Command::Settle(reply) => settled.push(reply),
                     command => self.handle(command),
                 }
-                next = self.commands.try_recv().ok();
+                next = self.commands.try_receive();
             }
             if stop {
                 break;
@@ -264,7 +263,9 @@ impl Scheduler {
                 }
             }
             Command::SetPatch(id, patch) => {
+                self.cache.call_off_ahead(id);
                 if let Some(client) = self.clients.get_mut(&id) {
+                    client.ahead = LookAhead::default();
                     client.set_patch(patch);
                 }
             }
@@ -284,7 +285,10 @@ impl Scheduler {
                 self.cache.set_budget_bytes(bytes);
                 self.next_eviction = Instant::now();
             }
-            Command::Poll => self.next_scan = Instant::now(),
+            Command::Poll => {
+                self.next_scan = Instant::now();
+                self.last_offline = self.next_scan;
+            }
             Command::Settle(_) | Command::Stop => {}
         }
     }
@@ -295,7 +299,7 @@ impl Scheduler {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| loader()))
                 .unwrap_or_else(|_| Err("loading the model panicked".into()));
             // The scheduler may be gone by now.
-            let _ = commands.send(Command::Loaded(result));
+            commands.send(Command::Loaded(result));
         };
         match std::thread::Builder::new()
             .name("betwixt-model".into())
@@ -380,6 +384,9 @@ impl Scheduler {
         }
         self.streams.look(now);
         self.give_out_work(now);
+        if self.workers.idle_count() > 0 && now.duration_since(self.last_offline) > OFFLINE_PAUSE {
+            self.look_ahead(now);
+        }
         if now >= self.next_eviction {
             self.next_eviction = now + EVICTION_INTERVAL;
             self.evict();
@@ -407,6 +414,13 @@ impl Scheduler {
             client.waiting.push(key);
             return;
         }
+        if client.ahead.struck(key, Instant::now()) {
+            self.cache.call_off_ahead(id);
+        }
+        let ahead = self.cache.find(&key).filter(|cached| !cached.was_asked);
+        if ahead.is_some_and(|cached| cached.note.available() > 0) {
+            self.status.notes_rendered += 1;
+        }
         if self.cache.find(&key).is_none()
             && let Err(reason) = Self::begin(&self.model, client, &mut self.cache, key)
         {
@@ -424,7 +438,12 @@ impl Scheduler {
     }
 
     /// Puts a new note into the cache, to be rendered.
-    fn begin(model: &ModelSlot, client: &Client, cache: &mut NoteCache, key: NoteKey) -> Result<(), String> {
+    fn begin(
+        model: &ModelSlot,
+        client: &Client,
+        cache: &mut NoteCache,
+        key: NoteKey,
+    ) -> Result<NoteId, String> {
         let model = match model {
             ModelSlot::Ready(model) => model,
             ModelSlot::NotLoaded | ModelSlot::Loading(_) | ModelSlot::Failed => {
@@ -458,15 +477,30 @@ impl Scheduler {
         let (writer, note) =
             RenderedNote::new(key, format.chunk_samples, capacity_chunks, format.sample_rate_hz);
         note.want(FIRST_LEAD_MS * rate / 1000);
-        cache.insert(
-            note,
-            Box::new(Job {
-                source: Arc::clone(&model.source),
-                render,
-                sink: Sink::Note(writer),
-            }),
-        );
-        Ok(())
+        let job = Job {
+            source: Arc::clone(&model.source),
+            render,
+            sink: Sink::Note(writer),
+        };
+        Ok(cache.insert(note, Box::new(job)))
+    }
+
+    /// Begins notes that may be asked for, one of each instance, while the workers have nothing else.
+    fn look_ahead(&mut self, now: Instant) {
+        for (id, client) in &mut self.clients {
+            let Some(key) = client.ahead.next(now) else {
+                continue;
+            };
+            if self.cache.find(&key).is_some() || !self.cache.has_room_ahead() {
+                continue;
+            }
+            // A guess that cannot be made is none.
+            if let Ok(note) = Self::begin(&self.model, client, &mut self.cache, key) {
+                self.cache.render_ahead(note, *id);
+                self.queue.push(note);
+            }
+        }
+        self.give_out_work(now);
     }
 
     /// Begins a stream from a chunk of a note, or refuses it.
@@ -520,7 +554,7 @@ impl Scheduler {
         if let JobId::Note(note) = run.id
             && let Some(cached) = self.cache.get_mut(note)
         {
-            if cached.note.available() <= run.samples && run.samples > 0 {
+            if cached.was_asked && cached.note.available() <= run.samples && run.samples > 0 {
                 self.status.notes_rendered += 1;
             }
             if let Some(checkpoint) = run.checkpoint {

@@ -75,6 +75,7 @@ impl WorkQueue {
         let waiting = in_turn(notes.chain(streams_asking).collect());
         let first = waiting.first()?;
         let most = match first.class {
+            Class::Ahead => PATIENT_BATCH_CHUNKS,
             Class::Patient if are_streams => PATIENT_BATCH_CHUNKS,
             Class::Due | Class::Patient => BATCH_CHUNKS,
         };
@@ -116,6 +117,8 @@ enum Class {
     Due,
     /// There is enough for now.
     Patient,
+    /// Nobody has asked for it yet.
+    Ahead,
 }
 
 /// Something that waits.
@@ -138,11 +141,12 @@ impl Turn {
             return None;
         }
         let (class, due) = match headroom_ms(&cached.note) {
+            _ if !cached.was_asked => (Class::Ahead, cached.begun),
             None => (Class::Due, cached.begun + FIRST_CHUNK_DUE),
             Some(left) if left < SAFE_HEADROOM_MS => (Class::Due, now + Duration::from_millis(left as u64)),
             Some(left) => (Class::Patient, now + Duration::from_millis(left as u64)),
         };
-        let most = if are_streams && class == Class::Patient {
+        let most = if class == Class::Ahead || are_streams && class == Class::Patient {
             PATIENT_RUN_CHUNKS
         } else {
             usize::MAX

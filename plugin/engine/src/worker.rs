@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
 
+use crate::command_queue::CommandSender;
 use crate::decoder::{DecodeError, Decoder};
 use crate::job::{Job, JobId};
 use crate::model::Model;
@@ -95,7 +96,7 @@ pub(crate) struct Workers {
 
 impl Workers {
     /// Starts `count` threads that report to the scheduler.
-    pub(crate) fn start(count: usize, scheduler: &Sender<Command>, news: &Arc<News>) -> Self {
+    pub(crate) fn start(count: usize, scheduler: &CommandSender, news: &Arc<News>) -> Self {
         let cancel = Arc::new(AtomicBool::new(false));
         let mut workers = Self {
             tasks: Vec::new(),
@@ -188,7 +189,7 @@ impl Workers {
 struct Worker {
     index: usize,
     tasks: Receiver<Task>,
-    scheduler: Sender<Command>,
+    scheduler: CommandSender,
     news: Arc<News>,
     cancel: Arc<AtomicBool>,
     decoder: Option<(Arc<dyn DecoderSource>, Box<dyn Decoder>)>,
@@ -206,14 +207,11 @@ impl Worker {
                 Task::Render(batch) => self.render(batch),
             };
             let rendered = !runs.is_empty();
-            if self
-                .scheduler
-                .send(Command::Worked(Outcome {
-                    worker: self.index,
-                    runs,
-                }))
-                .is_err()
-            {
+            let outcome = Outcome {
+                worker: self.index,
+                runs,
+            };
+            if !self.scheduler.send(Command::Worked(outcome)) {
                 break;
             }
             if rendered {

@@ -170,6 +170,67 @@ fn a_wide_chord_is_rendered_together_and_sounds_as_with_many_workers() {
     assert!(together == play_with(7).0);
 }
 
+/// Held chords while everything that can be automated moves.
+fn all_that_moves() -> Score {
+    let mut score = score(
+        &[
+            (48, 0.0, 2.4),
+            (55, 0.1, 2.2),
+            (64, 0.23, 1.6),
+            (48, 1.0, 1.3),
+            (72, 1.7, 2.3),
+        ],
+        2.6,
+    );
+    let curve = |text: &str| AutomationCurve::from_bytes(text.as_bytes()).unwrap();
+    score.settings.width = 0.6;
+    score.automation = vec![
+        (
+            Parameter::BlendX,
+            curve("0,0\n0.5,0\n1.0,1\n1.3,1\n1.3,0.2\n2.6,0.9"),
+        ),
+        (Parameter::BlendY, curve("0,0.5\n2.0,1")),
+        (Parameter::Heat, curve("0,0\n0.7,0\n1.5,0.8\n2.6,0")),
+        (Parameter::Push, curve("0,1\n2.0,2")),
+        (Parameter::Stretch, curve("0,1\n1.0,4\n2.0,0.25")),
+        (Parameter::Freeze, curve("0,0\n1.4,0\n1.4,1\n1.6,1\n1.6,0")),
+        (Parameter::StartMs, curve("0,0\n2.0,300")),
+        (Parameter::AttackFrom, curve("0,0\n1.5,0\n1.5,3")),
+        (Parameter::Brightness, curve("0,-0.5\n2.6,0.5")),
+        (Parameter::GainDb, curve("0,-6\n0.5,0\n1.6,-12")),
+        (Parameter::TuningCents, curve("0,-50\n2.6,50")),
+        (Parameter::OwnEnding, curve("0,0\n1.8,0\n1.8,1")),
+        (Parameter::GlideMs, curve("0,0\n1.0,80")),
+    ];
+    score
+}
+
+#[test]
+fn voices_that_follow_everything_sound_the_same_for_any_block_size_and_number_of_workers() {
+    let play_with = |workers, block| {
+        let engine = engine(EngineOptions {
+            workers,
+            ..EngineOptions::default()
+        });
+        play(&engine, four_corners(), all_that_moves(), 48_000, block)
+    };
+    let (first, report) = play_with(1, 32);
+    assert!(rms(&first) > 1e-3, "it is silent");
+    assert_eq!(
+        (report.underruns, report.degraded, report.notes_refused),
+        (0, 0, 0)
+    );
+    for (workers, block) in [(1, 333), (2, 2048), (3, 333)] {
+        let (second, _) = play_with(workers, block);
+        assert_eq!(first.len(), second.len(), "{workers} workers, blocks of {block}");
+        let differs = first
+            .iter()
+            .zip(&second)
+            .position(|(a, b)| a.to_bits() != b.to_bits());
+        assert_eq!(differs, None, "{workers} workers, blocks of {block}");
+    }
+}
+
 #[test]
 fn every_rate_bounces_the_same_twice() {
     let engine = engine(EngineOptions::default());
