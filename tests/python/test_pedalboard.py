@@ -113,6 +113,50 @@ def test_a_held_chord_follows_the_blend(vst3):
     assert distance > 2.0
 
 
+def on_channels(vst3, mpe: bool, *messages):
+    """A low note on the second MIDI channel and a high one on the third, and what is sent to them after half a second."""
+    plugin = load_plugin(vst3)
+    plugin.parameters["blend_y"].raw_value = 1.0
+    plugin.parameters["blend_x"].raw_value = 0.2
+    plugin.parameters["mpe"].raw_value = float(mpe)
+    # The first of four targets after "Off": Blend X.
+    for name in ("pressure_to", "slide_to"):
+        plugin.parameters[name].raw_value = 0.25
+    return play(plugin, sorted(messages, key=lambda message: message.time), 1.5)
+
+
+LOW = Message("note_on", channel=1, note=50, velocity=100, time=0.0)
+HIGH = Message("note_on", channel=2, note=69, velocity=100, time=0.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Message("control_change", channel=1, control=74, value=127, time=0.5),
+        Message("aftertouch", channel=1, value=127, time=0.5),
+        Message("pitchwheel", channel=1, pitch=1000, time=0.5),
+    ],
+    ids=["slide", "pressure", "bend"],
+)
+def test_a_channel_is_a_note_with_mpe_and_slide_and_pressure_mean_nothing_without(vst3, change):
+    moved, still = on_channels(vst3, True, LOW, change), on_channels(vst3, True, LOW)
+    assert np.array_equal(moved[:, : RATE // 2 - 512], still[:, : RATE // 2 - 512])
+    assert np.abs(moved - still).max() > 1e-3, "not heard"
+    other = on_channels(vst3, True, HIGH)
+    both = on_channels(vst3, True, LOW, HIGH, change)
+    worst = np.abs(both - moved - other).max()
+    print(worst)
+    assert worst < 1e-5, "the other channel's note moves too"
+    if change.type != "pitchwheel":
+        assert np.array_equal(on_channels(vst3, False, LOW, change), on_channels(vst3, False, LOW))
+
+
+def test_a_keys_own_pressure_is_heard_without_mpe(vst3):
+    pressed = Message("polytouch", channel=1, note=50, value=127, time=0.5)
+    difference = on_channels(vst3, False, LOW, pressed) - on_channels(vst3, False, LOW)
+    assert np.abs(difference).max() > 1e-3
+
+
 def test_a_state_carries_over_to_another_instance(vst3, plugin):
     plugin.parameters["blend_x"].raw_value = 0.3
     plugin.parameters["attack"].raw_value = 0.4

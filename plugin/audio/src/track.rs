@@ -63,7 +63,8 @@ pub struct Reach {
     pub available: usize,
 }
 
-/// Lengths of the fades between sources, and what must be left of a source before it is left, in the note's samples.
+/// Lengths of the fades between sources, and what a source must still have to be kept for another run, in the note's
+/// samples.
 #[derive(Clone, Copy, Debug)]
 pub struct SpliceLengths {
     pub late_join: usize,

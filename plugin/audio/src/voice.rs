@@ -374,13 +374,13 @@ impl Voice {
     /// Chooses what each track plays from here on; returns how many streams were left for their notes.
     pub fn settle(&mut self, notes: &Notes<'_>, rates: &Rates, may_lapse: bool) -> u32 {
         let position = self.motion.sample();
-        let guard = guard_samples(&self.motion, rates);
+        let run = (RUN_SAMPLES as f64 * self.motion.largest_step()).ceil() as usize;
         let mut lapses = 0;
         for (track, note) in self.tracks.iter_mut().flatten().zip(notes.iter().flatten()) {
             let lengths = SpliceLengths {
                 late_join: note_samples(note.sample_rate_hz(), LATE_JOIN_MS),
                 lapse: note_samples(note.sample_rate_hz(), UNDERRUN_FADE_MS),
-                guard,
+                guard: run + guard_samples(&self.motion, rates),
             };
             lapses += u32::from(track.settle(note, position, &lengths, may_lapse));
         }

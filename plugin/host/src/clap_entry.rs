@@ -8,6 +8,8 @@
 //! - cannot refuse a state that is well-formed JSON ([`state_gate`]);
 //! - does not say that a note port takes MPE ([`note_ports`]).
 //!
+//! To clap-wrapper it also says which note expressions a VST3 host may send ([`vst3_expressions`]).
+//!
 //! Naming the plugin, which is all a scan does, touches no engine, no model and no file.
 
 use std::ffi::{CStr, c_char, c_void};
@@ -28,6 +30,7 @@ use crate::plugin::Betwixt;
 mod event_times;
 mod note_ports;
 mod state_gate;
+mod vst3_expressions;
 
 /// What a CLAP host, and clap-wrapper inside this library, looks for.
 #[allow(non_upper_case_globals)]
@@ -147,7 +150,15 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
     // SAFETY: passed on as it came; nice-plug checks for null.
     let extension = unsafe { (unguarded().get_extension)(plugin, id) };
     if extension.is_null() {
-        return extension;
+        // SAFETY: an id that is not null is a C string (CLAP).
+        let is_for_vst3 = !plugin.is_null()
+            && !id.is_null()
+            && unsafe { CStr::from_ptr(id) } == vst3_expressions::CLAP_PLUGIN_AS_VST3;
+        return if is_for_vst3 {
+            (&raw const vst3_expressions::PLUGIN_AS_VST3).cast()
+        } else {
+            ptr::null()
+        };
     }
     // SAFETY: nice-plug found the extension, so the id is a C string.
     let id = unsafe { CStr::from_ptr(id) };

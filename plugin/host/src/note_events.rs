@@ -9,7 +9,7 @@
 //! Pressure and slide of single notes are taken at any time; those of a whole channel only while MPE is on, as its
 //! channels are notes. MPE is switched on by its parameter alone: there is one zone, with channel 1 as its master and
 //! all others as members, and the messages by which a controller would set up zones and bend ranges (RPN 6 and RPN 0)
-//! are not read.
+//! are not read. The master's bend is for all notes; its pressure and slide are for those on its own channel.
 
 use betwixt_audio::event::{Event, EventKind, NoteAddress, NoteEnd, Target};
 use betwixt_editor::keyboard_queue::KeyboardEvent;

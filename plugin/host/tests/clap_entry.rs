@@ -305,3 +305,28 @@ fn only_the_plugin_itself_can_be_made() {
         assert!(create(factory, ptr::null(), ptr::null()).is_null());
     }
 }
+
+#[test]
+fn vst3_hosts_are_offered_the_note_expressions_that_are_understood() {
+    /// clap-wrapper's `clap_plugin_as_vst3`.
+    #[repr(C)]
+    struct AsVst3 {
+        midi_channels: unsafe extern "C" fn(*const clap_plugin, u32) -> u32,
+        note_expressions: unsafe extern "C" fn(*const clap_plugin) -> u32,
+    }
+    let host = Host::new();
+    // SAFETY: the plugin is alive, and the extension of this name has this type.
+    let (channels, expressions, unknown) = unsafe {
+        let get = (*host.plugin).get_extension.unwrap();
+        let as_vst3 = get(host.plugin, c"clap.plugin-info-as-vst3/0".as_ptr()).cast::<AsVst3>();
+        (
+            ((*as_vst3).midi_channels)(host.plugin, 0),
+            ((*as_vst3).note_expressions)(host.plugin),
+            get(host.plugin, c"clap.of-another".as_ptr()),
+        )
+    };
+    assert_eq!(channels, 16);
+    // Tuning, brightness and pressure.
+    assert_eq!(expressions, 1 << 2 | 1 << 5 | 1 << 6);
+    assert!(unknown.is_null());
+}

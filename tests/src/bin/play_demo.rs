@@ -120,6 +120,10 @@ fn both(arguments: &Arguments) -> Result<Value> {
             milliseconds(&live["longest_block_ms"])
         ],
         ["live: blocks that took too long", text(&live["blocks_too_long"])],
+        [
+            "live: times a moving blend was followed coarsely",
+            text(&live["degraded"])
+        ],
     ]);
     Ok(report)
 }
@@ -166,6 +170,7 @@ fn play(clap: &Path, way: Way, wav: &Path) -> Result<Value> {
         "notes_rendered": status["notes_rendered"],
         "realtime_factor": score.length_samples() as f64 / RATE_HZ / took_s,
         "underruns": status["underruns"],
+        "degraded": status["degraded"],
         "peak_memory_bytes": process::peak_resident_bytes()?,
         "peak_amplitude": peak,
         "blocks": recording.block_times.len(),
@@ -211,7 +216,7 @@ fn blend_path() -> Vec<(f64, f64, f64)> {
         .collect()
 }
 
-/// Eight bars in A minor: bass, chords, a tune over them, and the blend once round the pad.
+/// Eight bars in A minor: bass, chords, a tune over them, and under the held notes the blend once round the pad.
 fn phrase(instance: &Instance) -> Result<Score> {
     const BARS: [(u16, [u16; 4]); 8] = [
         (45, [57, 60, 64, 71]),

@@ -5,5 +5,7 @@ mod no_allocation;
 mod notes;
 mod offline;
 mod properties;
+mod single_notes;
 mod storm;
+mod streams;
 mod workshop;

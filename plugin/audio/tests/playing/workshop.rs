@@ -15,6 +15,7 @@ use betwixt_audio::partials::{
 };
 use betwixt_audio::rendered_note::{NoteWriter, RenderedNote};
 use betwixt_audio::settings::Settings;
+use betwixt_audio::stream::{StreamWriter, stream};
 
 pub const PATCH: PatchId = PatchId(42);
 pub const RATE_HZ: u32 = 48_000;
@@ -27,6 +28,17 @@ struct Job {
     state: PartialsState,
 }
 
+/// A voice's own rendering.
+struct StreamJob {
+    writer: StreamWriter,
+    state: PartialsState,
+    pitch: f32,
+    /// Where the last chunk got to.
+    brightness: f32,
+    /// Where nothing was rendered yet of the frame before a note's first sample.
+    is_new: bool,
+}
+
 /// Answers requests and renders: two partials and some noise, three seconds a note.
 pub struct Workshop {
     end: SchedulerEnd,
@@ -35,6 +47,9 @@ pub struct Workshop {
     synth: PartialsSynth,
     scratch: PartialsScratch,
     jobs: HashMap<NoteKey, Job>,
+    streams: Vec<StreamJob>,
+    /// Whether streams are refused.
+    pub refuses_streams: bool,
     /// Keys it refuses: those with this pitch.
     pub refuses_cents: Option<i32>,
     /// Chunks rendered over all notes.
@@ -58,6 +73,8 @@ impl Workshop {
             scratch: synth.scratch(),
             synth,
             jobs: HashMap::new(),
+            streams: Vec::new(),
+            refuses_streams: false,
             refuses_cents: None,
             rendered_chunks: 0,
             note_chunks: 3 * RATE_HZ as usize / CHUNK,
@@ -98,7 +115,30 @@ impl Workshop {
                     }
                 }
                 ToScheduler::Return(note) => drop(note),
-                ToScheduler::Fork { tag, .. } => self.send(ToAudio::RefuseStream(tag)),
+                ToScheduler::Fork { tag, .. } if self.refuses_streams => {
+                    news = true;
+                    self.send(ToAudio::RefuseStream(tag));
+                }
+                ToScheduler::Fork {
+                    tag,
+                    key,
+                    first_chunk,
+                } => {
+                    news = true;
+                    let (writer, reader) = stream(first_chunk as usize, CHUNK, RATE_HZ);
+                    let mut job = StreamJob {
+                        writer,
+                        state: self.synth.begin(key.seed()),
+                        pitch: key.pitch_midi(),
+                        brightness: brightness(key),
+                        is_new: true,
+                    };
+                    for _ in 0..first_chunk {
+                        self.render_frames(&mut job, brightness(key));
+                    }
+                    self.streams.push(job);
+                    self.send(ToAudio::Stream { tag, reader });
+                }
                 ToScheduler::ReturnStream(reader) => drop(reader),
             }
         }
@@ -127,7 +167,49 @@ impl Workshop {
                 left -= 1;
             }
         }
+        let mut streams = std::mem::take(&mut self.streams);
+        streams.retain(|job| !job.writer.is_abandoned());
+        for job in &mut streams {
+            while left > 0
+                && let Some(control) = job.writer.pending()
+            {
+                let samples: Vec<f32> = (1..=control.chunks)
+                    .flat_map(|chunk| {
+                        let share = f32::from(chunk) / f32::from(control.chunks);
+                        let from = job.brightness;
+                        self.render_frames(job, from + share * (control.timbre.blend.x - from))
+                    })
+                    .collect();
+                job.writer.publish(&samples).unwrap();
+                left -= 1;
+            }
+        }
+        self.streams = streams;
         chunks - left
+    }
+
+    /// The next chunk of a stream, which gets as bright as `to` in it.
+    fn render_frames(&mut self, job: &mut StreamJob, to: f32) -> Vec<f32> {
+        let frames = if std::mem::take(&mut job.is_new) { 3 } else { 2 };
+        let from = job.brightness;
+        job.brightness = to;
+        let at = |frame: usize| from + (to - from) * (frame + 1).saturating_sub(frames - 2) as f32 / 2.0;
+        let brightness: Vec<f32> = (0..frames).map(at).collect();
+        render(
+            &self.synth,
+            &mut self.scratch,
+            &mut job.state,
+            job.pitch,
+            &brightness,
+        )
+    }
+
+    /// Streams that some voice holds.
+    pub fn streams(&self) -> usize {
+        self.streams
+            .iter()
+            .filter(|job| !job.writer.is_abandoned())
+            .count()
     }
 
     fn wants(&self, key: NoteKey) -> bool {
@@ -151,25 +233,9 @@ impl Workshop {
             return;
         };
         let frames = if writer.written_chunks() == 0 { 3 } else { 2 };
-        let brightness = f32::from(key.strike.timbre.blend.x) / 256.0;
-        let amplitude_db = [-20.0, -40.0 + 20.0 * brightness].repeat(frames);
-        let frames_in = PartialsFrames {
-            amplitude_db: &amplitude_db,
-            deviation: &[0.0; 6][..2 * frames],
-            cents: &[0.0; 3][..frames],
-            noise_db: &[-110.0; 6][..2 * frames],
-        };
-        let mut chunk = vec![0.0; self.synth.samples(&job.state, frames)];
-        let pitch = [key.pitch_midi(); 3];
-        self.synth
-            .render(
-                &mut job.state,
-                &mut self.scratch,
-                &frames_in,
-                &pitch[..frames],
-                &mut chunk,
-            )
-            .unwrap();
+        let brightness = vec![brightness(key); frames];
+        let pitch = key.pitch_midi();
+        let chunk = render(&self.synth, &mut self.scratch, &mut job.state, pitch, &brightness);
         writer.push(chunk.into()).unwrap();
         self.rendered_chunks += 1;
         if writer.is_full() {
@@ -201,6 +267,38 @@ impl Workshop {
             self.send(ToAudio::Retire(key));
         }
     }
+}
+
+/// How bright a note is struck.
+fn brightness(key: NoteKey) -> f32 {
+    f32::from(key.strike.timbre.blend.x) / 256.0
+}
+
+/// Two partials, the second the stronger the brighter the frame.
+fn render(
+    synth: &PartialsSynth,
+    scratch: &mut PartialsScratch,
+    state: &mut PartialsState,
+    pitch: f32,
+    brightness: &[f32],
+) -> Vec<f32> {
+    let frames = brightness.len();
+    let amplitude_db: Vec<f32> = brightness
+        .iter()
+        .flat_map(|bright| [-20.0, -40.0 + 20.0 * bright])
+        .collect();
+    let frames_in = PartialsFrames {
+        amplitude_db: &amplitude_db,
+        deviation: &[0.0; 6][..2 * frames],
+        cents: &[0.0; 3][..frames],
+        noise_db: &[-110.0; 6][..2 * frames],
+    };
+    let mut samples = vec![0.0; synth.samples(state, frames)];
+    let pitch = [pitch; 3];
+    synth
+        .render(state, scratch, &frames_in, &pitch[..frames], &mut samples)
+        .unwrap();
+    samples
 }
 
 /// An offline render's patience: each wait lets the workshop do a little.
@@ -262,6 +360,13 @@ impl Stage {
     }
 
     pub fn bounce_at_pace(&mut self, samples: usize, events: &[Event], chunks: usize) -> Vec<f32> {
+        let (left, right) = self.bounce_wide(samples, events, chunks);
+        assert!(left == right);
+        left
+    }
+
+    /// Left and right.
+    pub fn bounce_wide(&mut self, samples: usize, events: &[Event], chunks: usize) -> (Vec<f32>, Vec<f32>) {
         let pace = Pace {
             workshop: &self.workshop,
             chunks,
@@ -278,9 +383,8 @@ impl Stage {
                 ends.push((start + end.offset_samples as usize, end.address));
             },
         );
-        assert!(left == right);
         self.played_samples += samples;
-        left
+        (left, right)
     }
 
     /// Plays one block as a live host does: nobody waits, and the workshop does nothing meanwhile.

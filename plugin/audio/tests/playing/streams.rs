@@ -1,0 +1,220 @@
+//! Held notes follow the blend, each in a stream of its own: without a click, in time, and the same in every bounce.
+
+use betwixt_audio::blend::Blend;
+use betwixt_audio::event::{EventKind, NoteAddress, Target};
+use betwixt_audio::limits::SHARED_NOTE_SECONDS;
+
+use crate::workshop::{RATE_HZ, Stage, at, jump, off, on, peak};
+
+/// Amplitude of a sinusoid of `hz` in some samples, by a Hann window.
+fn level(samples: &[f32], hz: f64) -> f64 {
+    let (mut re, mut im, mut sum) = (0.0, 0.0, 0.0);
+    for (n, sample) in samples.iter().enumerate() {
+        let hann = 0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / samples.len() as f64).cos();
+        let (sin, cos) = (std::f64::consts::TAU * hz / f64::from(RATE_HZ) * n as f64).sin_cos();
+        re += hann * f64::from(*sample) * cos;
+        im += hann * f64::from(*sample) * sin;
+        sum += hann / 2.0;
+    }
+    re.hypot(im) / sum
+}
+
+/// The second partial of A4, which the workshop makes the stronger the further right the blend is.
+const SECOND_HZ: f64 = 880.0;
+
+fn stage(x: f32) -> Stage {
+    let mut stage = Stage::new(f64::from(RATE_HZ));
+    stage.settings.blend = Blend { x, y: 0.5 };
+    stage
+}
+
+#[test]
+fn a_held_note_follows_the_blend() {
+    let mut stage = stage(0.0);
+    let before = stage.bounce(24_000, &[at(0, on(69))]);
+    assert_eq!(stage.meters.streams(), 0);
+    stage.settings.blend.x = 1.0;
+    let after = stage.bounce(24_000, &[]);
+    assert_eq!(stage.meters.streams(), 1);
+    let (dull, bright) = (
+        level(&before[12_000..], SECOND_HZ),
+        level(&after[12_000..], SECOND_HZ),
+    );
+    assert!(
+        (dull - 0.01).abs() < 2e-3 && (bright - 0.1).abs() < 2e-2,
+        "{dull} {bright}"
+    );
+    // No step but those of the two partials themselves: 0.1 at 440 Hz and at 880 Hz.
+    let both = [before, after].concat();
+    assert!(
+        jump(&both[2000..]) < 0.1 * (0.0576 + 0.1152) * 1.02,
+        "{}",
+        jump(&both[2000..])
+    );
+    assert_eq!((stage.meters.underruns(), stage.meters.degraded()), (0, 0));
+}
+
+#[test]
+fn a_jump_of_the_blend_is_heard_within_forty_milliseconds() {
+    for moment in (0..2000).step_by(130) {
+        let (mut moved, mut still) = (stage(0.0), stage(0.0));
+        let start = 20_000 + moment;
+        for stage in [&mut moved, &mut still] {
+            stage.bounce(start, &[at(0, on(69))]);
+        }
+        moved.settings.blend.x = 1.0;
+        let (a, b) = (moved.bounce(4000, &[]), still.bounce(4000, &[]));
+        let first = a.iter().zip(&b).position(|(a, b)| a != b).unwrap();
+        let ms = first as f32 / 48.0;
+        assert!((10.0..40.0).contains(&ms), "{ms} ms after a jump at {start}");
+    }
+}
+
+#[test]
+fn a_blend_that_rests_is_rendered_once_for_all_again() {
+    let mut stage = stage(0.0);
+    stage.bounce(20_000, &[at(0, on(69))]);
+    stage.settings.blend.x = 0.5;
+    stage.bounce(20_000, &[]);
+    assert_eq!(stage.workshop.borrow().streams(), 1);
+    stage.bounce(20_000, &[at(0, off(69)), at(12_000, on(69))]);
+    assert_eq!((stage.meters.streams(), stage.ends.len()), (0, 1));
+    stage.workshop.borrow_mut().answer();
+    assert_eq!(stage.workshop.borrow().streams(), 0, "the stream was given back");
+}
+
+#[test]
+fn a_move_too_small_to_hear_makes_no_stream() {
+    let mut stage = stage(0.5);
+    stage.bounce(10_000, &[at(0, on(69))]);
+    stage.settings.blend.x = 0.5005;
+    stage.bounce(10_000, &[]);
+    assert_eq!(stage.meters.streams(), 0);
+}
+
+#[test]
+fn a_note_moved_alone_leaves_the_others_alone() {
+    let mut stage = stage(0.0);
+    let address = NoteAddress::midi(0, 69);
+    stage.bounce(10_000, &[at(0, on(69)), at(0, on(74))]);
+    let modulate = |amount| EventKind::Modulate {
+        address,
+        target: Target::BlendX,
+        amount,
+    };
+    let out = stage.bounce(30_000, &[at(0, modulate(1.0))]);
+    assert_eq!(stage.meters.streams(), 1);
+    let other_hz = 2.0 * 440.0 * (5.0f64 / 12.0).exp2();
+    assert!(level(&out[15_000..], SECOND_HZ) > 0.08);
+    assert!(level(&out[15_000..], other_hz) < 0.013);
+    let out = stage.bounce(30_000, &[at(0, modulate(0.0))]);
+    assert!(level(&out[15_000..], SECOND_HZ) < 0.013);
+}
+
+#[test]
+fn a_note_modulated_at_its_own_sample_is_struck_so() {
+    let mut stage = stage(0.0);
+    let modulate = EventKind::Modulate {
+        address: NoteAddress::midi(0, 69),
+        target: Target::BlendX,
+        amount: 1.0,
+    };
+    let out = stage.bounce(12_000, &[at(100, on(69)), at(100, modulate)]);
+    assert!(level(&out[400..1400], SECOND_HZ) > 0.08);
+    assert_eq!(stage.meters.streams(), 0, "it needs none");
+}
+
+#[test]
+fn a_note_held_longer_than_its_rendering_goes_on_unheard() {
+    let mut stage = stage(0.5);
+    stage.workshop.get_mut().note_chunks = (SHARED_NOTE_SECONDS + 2) * RATE_HZ as usize / 1024;
+    stage.bounce(48_000, &[at(0, on(69))]);
+    let mut steepest = 0.0f32;
+    for _ in 1..SHARED_NOTE_SECONDS + 10 {
+        steepest = steepest.max(jump(&stage.bounce(48_000, &[])));
+    }
+    assert_eq!(stage.meters.streams(), 1);
+    assert!(steepest < (0.1 * 0.0576 + 0.0316 * 0.1152) * 1.02, "{steepest}");
+}
+
+#[test]
+fn a_stream_that_comes_late_is_faded_over_to_and_nothing_is_missing() {
+    let mut stage = stage(0.0);
+    stage.live(0, &[at(0, on(69))]);
+    let mut all = Vec::new();
+    for block in 0..400 {
+        if block == 100 {
+            stage.settings.blend.x = 1.0;
+        }
+        // The worker is away for 150 ms just after the blend has moved, but has rendered the note ahead.
+        if !(101..157).contains(&block) {
+            stage.work();
+        }
+        all.extend(stage.live(128, &[]));
+    }
+    assert_eq!(stage.meters.underruns(), 0);
+    assert_eq!(stage.meters.streams(), 1);
+    let end = &all[all.len() - 9000..];
+    assert!(level(end, SECOND_HZ) > 0.08);
+    assert!(
+        jump(&all[4000..]) < 0.1 * (0.0576 + 0.1152) * 1.05,
+        "{}",
+        jump(&all[4000..])
+    );
+}
+
+#[test]
+fn a_stream_that_runs_dry_gives_way_to_its_note_and_comes_back() {
+    let mut stage = stage(0.0);
+    stage.live(0, &[at(0, on(69))]);
+    let mut all = Vec::new();
+    for block in 0..600 {
+        if block == 100 {
+            stage.settings.blend.x = 1.0;
+        }
+        if !(200..240).contains(&block) {
+            stage.work();
+        }
+        all.extend(stage.live(128, &[]));
+    }
+    assert_eq!(stage.meters.underruns(), 0);
+    assert!(stage.meters.degraded() > 0, "it is told");
+    assert_eq!(stage.meters.streams(), 1, "it came back");
+    assert!(all[4000..].chunks(480).all(|part| peak(part) > 0.05), "no gap");
+    assert!(
+        jump(&all[4000..]) < 0.1 * (0.0576 + 0.1152) * 1.1,
+        "{}",
+        jump(&all[4000..])
+    );
+}
+
+#[test]
+fn where_streams_are_refused_the_note_plays_on_as_it_was() {
+    let mut stage = stage(0.0);
+    stage.workshop.get_mut().refuses_streams = true;
+    stage.bounce(10_000, &[at(0, on(69))]);
+    stage.settings.blend.x = 1.0;
+    let out = stage.bounce(20_000, &[]);
+    assert!(level(&out[8000..], 440.0) > 0.09 && level(&out[8000..], SECOND_HZ) < 0.013);
+    assert!(stage.meters.degraded() > 0);
+}
+
+#[test]
+fn a_bounce_of_moving_blends_waits_for_every_chunk() {
+    let bounce = |block: usize, chunks: usize| {
+        let mut stage = stage(0.0);
+        let mut out = stage.bounce_at_pace(0, &[at(0, on(50)), at(0, on(57)), at(0, on(69))], chunks);
+        while out.len() < 60_000 {
+            // The blend moves on a grid of 480 samples, wherever blocks begin.
+            let from = out.len();
+            let until = (from + block).min((from / 480 + 1) * 480);
+            stage.settings.blend.x = 0.5 - 0.5 * ((from / 480) as f32 * 0.05).cos();
+            out.extend(stage.bounce_at_pace(until - from, &[], chunks));
+        }
+        assert_eq!((stage.meters.underruns(), stage.meters.degraded()), (0, 0));
+        out
+    };
+    let whole = bounce(480, 1000);
+    assert!(whole == bounce(37, 1));
+    assert!(whole == bounce(128, 3));
+}
