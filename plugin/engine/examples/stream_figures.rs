@@ -1,14 +1,20 @@
 //! What streams cost on this machine: `cargo run --release -p betwixt-engine --example stream_figures`.
 //!
 //! Prints the memory of a checkpoint and of a cached second, the time that a stream's first chunk takes from the nearest
-//! checkpoint, the time of one chunk for some streams together, and the processor time of ten idle instances.
+//! checkpoint, the time of one chunk for some streams together, the processor time of ten idle instances, and how chords
+//! that follow a moving blend in real time fare.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use betwixt_audio::blend::Blend;
+use betwixt_audio::event::{Event, EventKind, NoteAddress};
+use betwixt_audio::instrument::Instrument;
+use betwixt_audio::meters::Meters;
 use betwixt_audio::note::Strike;
+use betwixt_audio::settings::Settings;
 use betwixt_audio::timbre::Timbre;
 use betwixt_engine::engine::{DEFAULT_MODEL, Engine, EngineOptions};
 use betwixt_engine::instance::Instance;
@@ -32,7 +38,72 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let patch = Library::in_folders(&folder, Path::new("/nowhere")).patch(&PresetCorners { a, b, c, d })?;
     decoding(&patch)?;
     idling(&patch);
+    for (voices, workers) in [(16, 1), (32, 2)] {
+        playing(&patch, voices, workers);
+    }
     Ok(())
+}
+
+/// Holds a chord in real time while the blend goes round.
+fn playing(patch: &Patch, voices: u8, workers: usize) {
+    const BLOCK: usize = 128;
+    const SECONDS: f64 = 10.0;
+    let engine = Engine::new(EngineOptions {
+        workers,
+        ..EngineOptions::default()
+    });
+    let (instance, end) = Instance::new(&engine);
+    instance.activate();
+    instance.set_patch(patch.clone());
+    while matches!(
+        engine.status().model,
+        ModelStatus::Loading | ModelStatus::NotLoaded
+    ) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let meters = Arc::new(Meters::default());
+    let mut instrument = Instrument::new(end, Arc::clone(&meters));
+    instrument.prepare(48_000.0);
+    let (mut left, mut right) = ([0.0; BLOCK], [0.0; BLOCK]);
+    let (began, busy) = (Instant::now(), processor_seconds());
+    let mut worst = Duration::ZERO;
+    for block in 0..(SECONDS * 48_000.0) as usize / BLOCK {
+        let events: Vec<Event> = (0..if block == 0 { voices } else { 0 })
+            .map(|voice| Event {
+                offset_samples: 0,
+                kind: EventKind::NoteOn {
+                    address: NoteAddress::midi(0, 36 + voice),
+                    velocity: 0.8,
+                },
+            })
+            .collect();
+        let phase = block as f32 * 0.01;
+        let settings = Settings {
+            blend: Blend {
+                x: 0.5 + 0.5 * phase.cos(),
+                y: 0.5 + 0.5 * phase.sin(),
+            },
+            ..Settings::default()
+        };
+        let before = Instant::now();
+        instrument.process(&mut left, &mut right, &events, &settings, None, &mut |_| {});
+        worst = worst.max(before.elapsed());
+        let due = began + Duration::from_secs_f64((block + 1) as f64 * BLOCK as f64 / 48_000.0);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let load = busy
+        .zip(processor_seconds())
+        .map_or(f64::NAN, |(before, after)| (after - before) / seconds);
+    println!(
+        "{voices} voices in a moving blend, {workers} workers: {} streams, {} underruns, {} times degraded, worst block {:.2} ms, \
+         {:.0} % of one core in all",
+        meters.streams(),
+        meters.underruns(),
+        meters.degraded(),
+        worst.as_secs_f64() * 1000.0,
+        100.0 * load
+    );
 }
 
 fn decoding(patch: &Patch) -> Result<(), Box<dyn std::error::Error>> {

@@ -100,3 +100,73 @@ impl StreamTable {
         self.streams.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Sink;
+    use crate::note_cache::tests::{job, key};
+    use betwixt_audio::stream::{StreamControl, StreamReader, stream};
+    use betwixt_audio::timbre::Timbre;
+
+    const INSTANCE: InstanceId = InstanceId(3);
+
+    fn table(first_chunk: usize) -> (StreamTable, StreamReader) {
+        let (writer, reader) = stream(first_chunk, 1000, 48_000);
+        let (_note, mut job) = job(key(6000));
+        job.sink = Sink::Stream { writer, first_chunk };
+        let mut table = StreamTable::default();
+        table.insert(INSTANCE, job);
+        (table, reader)
+    }
+
+    #[test]
+    fn a_stream_rests_until_its_voice_asks() {
+        let (mut table, mut reader) = table(0);
+        let now = Instant::now();
+        table.look(now);
+        assert_eq!(table.asking().count(), 0);
+        assert!(reader.control(StreamControl {
+            timbre: Timbre::default(),
+            is_released: false,
+            chunks: 2,
+        }));
+        table.look(now);
+        assert_eq!(
+            table
+                .asking()
+                .map(|(_, _, job, _)| job.next_run_chunks())
+                .collect::<Vec<_>>(),
+            [2]
+        );
+    }
+
+    #[test]
+    fn a_stream_that_is_behind_its_first_chunk_catches_up_unasked() {
+        let (mut table, _reader) = table(5);
+        table.look(Instant::now());
+        assert_eq!(
+            table
+                .asking()
+                .map(|(_, _, job, _)| job.next_run_chunks())
+                .collect::<Vec<_>>(),
+            [5]
+        );
+    }
+
+    #[test]
+    fn what_nobody_hears_goes_even_from_under_a_worker() {
+        let (mut table, reader) = table(5);
+        table.look(Instant::now());
+        let Some((JobId::Stream(id), ..)) = table.asking().next() else {
+            panic!("it asks");
+        };
+        let job = table.take(id);
+        drop(reader);
+        table.look(Instant::now());
+        assert_eq!(table.count_of(INSTANCE), 1, "a worker is at it");
+        table.give_back(id, job);
+        table.look(Instant::now());
+        assert_eq!(table.len(), 0);
+    }
+}

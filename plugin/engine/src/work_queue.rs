@@ -278,6 +278,30 @@ mod tests {
     }
 
     #[test]
+    fn an_instance_that_asks_for_much_does_not_keep_another_waiting() {
+        let (mut cache, mut queue, mut held) = waiting(40);
+        for pitch in 0..40 {
+            assert!(cache.grant(&key(pitch), InstanceId(1)).is_some());
+        }
+        let (note, mut late) = job(key(100));
+        let Rendering::Resting(first) = &cache.get(queue.wanting[0]).unwrap().rendering else {
+            panic!("it rests");
+        };
+        late.source = Arc::clone(&first.source);
+        note.want(1);
+        held.push(note);
+        let late = cache.insert(Arc::clone(&held[40]), late);
+        assert!(cache.grant(&key(100), InstanceId(2)).is_some());
+        queue.push(late);
+        let batch = next(&mut cache, &mut queue, 1).unwrap();
+        assert!(batch.iter().any(|part| part.id == JobId::Note(late)));
+        assert!(
+            batch[0].id != JobId::Note(late),
+            "what was due before still goes before"
+        );
+    }
+
+    #[test]
     fn notes_whose_runs_differ_do_not_wait_for_each_other() {
         let (mut cache, mut queue, held) = waiting(4);
         let begun = queue.wanting[3];

@@ -308,6 +308,59 @@ fn a_held_note_goes_on_past_its_recording() {
 }
 
 #[test]
+fn a_key_that_is_held_longer_than_notes_are_shared_goes_on_without_a_step() {
+    let seconds = betwixt_audio::limits::SHARED_NOTE_SECONDS as f64;
+    let (samples, report) = play(
+        &engine(EngineOptions::default()),
+        patch([Some(SUSTAINED), None, None, None]),
+        score(&[(60, 0.0, seconds + 4.0)], seconds + 4.5),
+        48_000,
+        512,
+    );
+    let left: Vec<f32> = samples.iter().step_by(2).copied().collect();
+    let second = |at: usize| &left[at * 48_000..][..48_000];
+    let step = |samples: &[f32]| {
+        let steps = samples.windows(2).map(|pair| (pair[1] - pair[0]).abs());
+        steps.fold(0.0_f32, f32::max)
+    };
+    let steps: Vec<f32> = (10..seconds as usize + 3).map(|at| step(second(at))).collect();
+    let (early, late) = steps.split_at(8);
+    let largest = |steps: &[f32]| steps.iter().fold(0.0_f32, |most, step| most.max(*step));
+    assert!(largest(late) < 1.5 * largest(early), "{steps:?}");
+    let levels: Vec<f32> = (10..seconds as usize + 3)
+        .map(|at| 20.0 * rms(second(at)).log10())
+        .collect();
+    let range = levels.iter().fold((f32::MAX, f32::MIN), |(low, high), level| {
+        (low.min(*level), high.max(*level))
+    });
+    assert!(range.1 - range.0 < 2.0, "{levels:?}");
+    assert_eq!((report.underruns, report.degraded), (0, 0));
+}
+
+#[test]
+fn a_released_key_goes_on_to_the_sounds_own_ending_if_it_is_to() {
+    let play_with = |own_ending| {
+        let mut score = score(&[(60, 0.0, 1.0)], 1.2);
+        score.settings.own_ending = own_ending;
+        let patch = patch([Some(BOWED), None, None, None]);
+        play(&engine(EngineOptions::default()), patch, score, 48_000, 256).0
+    };
+    let (envelope, own) = (play_with(false), play_with(true));
+    assert!(
+        envelope[..2 * 47_000] == own[..2 * 47_000],
+        "before the release nothing differs"
+    );
+    let sound = patch([Some(BOWED), None, None, None]);
+    let sound = sound.corners()[0].as_ref().unwrap();
+    let ending = sound.embedding.frames() as f64 - f64::from(sound.loop_region.unwrap().end_frame);
+    let seconds = own.len() as f64 / 96_000.0;
+    assert!(
+        (seconds - 1.0 - ending * 0.032).abs() < 0.2,
+        "{seconds} s, an ending of {ending} frames"
+    );
+}
+
+#[test]
 fn a_plucked_note_ends_by_itself() {
     let patch = patch([Some(PLUCKED), None, None, None]);
     let sound = patch.corners()[0].as_ref().unwrap();
