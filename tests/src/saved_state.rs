@@ -72,6 +72,14 @@ impl SavedState {
         self
     }
 
+    /// Takes a parameter out by its id, as if it had not been there when the state was saved.
+    pub fn remove_parameter(&mut self, id: &str) -> &mut Self {
+        if let Some(params) = self.whole["params"].as_object_mut() {
+            params.remove(id);
+        }
+        self
+    }
+
     /// Sets a parameter by its id, to a plain value.
     pub fn set_parameter(&mut self, id: &str, value: f64) -> &mut Self {
         self.whole["params"][id] = json!({ "f32": value });
@@ -98,6 +106,8 @@ mod tests {
         assert_eq!(again.corner(2).unwrap(), b"sound");
         assert!(again.corner(0).is_err());
         assert_eq!(again.whole["params"]["gain_db"]["f32"], -6.0);
+        state.remove_parameter("gain_db");
+        assert!(state.whole["params"]["gain_db"].is_null());
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub fn show(
         ui.painter()
             .rect_filled(line.expand2(vec2(5.0, 0.0)), 4.0, theme::HOVER);
     }
-    ui.painter().text(
+    let name = ui.painter().text(
         line.left_center(),
         Align2::LEFT_CENTER,
         label,
@@ -52,7 +52,14 @@ pub fn show(
             choose(parameter, if is_on { 0.0 } else { 1.0 }, commands);
         }
     } else {
-        paint_choice(ui, line, &view.text, view.normalized > 0.0, colour);
+        let is_set = view.normalized > 0.0;
+        paint_choice(
+            ui,
+            line,
+            name.right(),
+            &view.text,
+            colour.gamma_multiply(f32::from(is_set)),
+        );
         Popup::menu(&response)
             .align(RectAlign::BOTTOM_END)
             .gap(4.0)
@@ -100,7 +107,8 @@ fn paint_toggle(ui: &Ui, rect: Rect, is_on: bool, colour: Color32) {
     painter.circle_filled(pos2(x, rect.center().y), radius - 3.0, knob);
 }
 
-fn paint_choice(ui: &Ui, line: Rect, text: &str, is_set: bool, colour: Color32) {
+/// What is chosen, and a dot of `colour` before it where there is room behind the name, which ends at `name_end`.
+fn paint_choice(ui: &Ui, line: Rect, name_end: f32, text: &str, colour: Color32) {
     let painter = ui.painter();
     let arrow = line.right_center() - vec2(4.0, 0.0);
     let stroke = Stroke::new(1.2, theme::TEXT_MUTED);
@@ -113,7 +121,7 @@ fn paint_choice(ui: &Ui, line: Rect, text: &str, is_set: bool, colour: Color32) 
         theme::regular(11.0),
         theme::TEXT,
     );
-    if is_set {
+    if text.left() - name_end > 16.0 {
         painter.circle_filled(text.left_center() - vec2(7.0, 0.0), 2.0, colour);
     }
 }

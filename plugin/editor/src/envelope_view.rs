@@ -6,6 +6,7 @@ use egui::{Align2, Color32, CursorIcon, Mesh, Pos2, Rect, Sense, Shape, Stroke, 
 
 use betwixt_engine::parameter::Parameter;
 
+use crate::choice_field;
 use crate::command::{Command, Commands};
 use crate::parameter_drag;
 use crate::snapshot::Snapshot;
@@ -14,6 +15,8 @@ use crate::value_field;
 
 /// The part of the width that each time may take at most; what they leave is the sustain.
 const TIME_WIDTH: f32 = 0.28;
+/// Width of the switch by which a released key goes on to the sound's own ending.
+const OWN_ENDING_WIDTH: f32 = 94.0;
 const HANDLE_RADIUS: f32 = 4.0;
 /// How near to a handle the pointer takes hold of it, in points.
 const GRIP: f32 = 11.0;
@@ -88,6 +91,20 @@ fn movement(rect: Rect, handle: Handle, delta: Vec2) -> (f32, f32) {
 /// Shows the panel.
 pub fn show(ui: &mut Ui, panel: Rect, snapshot: &Snapshot, commands: &mut Commands) {
     theme::panel(ui.painter(), panel, "Envelope");
+    let switch = Rect::from_min_size(
+        pos2(panel.right() - 14.0 - OWN_ENDING_WIDTH, panel.top() + 6.0),
+        vec2(OWN_ENDING_WIDTH, choice_field::HEIGHT),
+    );
+    let own_ending = Parameter::OwnEnding;
+    choice_field::show(
+        ui,
+        switch,
+        "Own ending",
+        own_ending,
+        theme::ACCENT,
+        snapshot,
+        commands,
+    );
     let graph = Rect::from_min_max(panel.min + vec2(16.0, 42.0), panel.max - vec2(16.0, 42.0));
     let value = |parameter| snapshot.parameter(parameter).normalized;
     let sustain = value(Parameter::Sustain);

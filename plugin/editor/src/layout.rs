@@ -17,7 +17,7 @@ const FOOTER_HEIGHT: f32 = 22.0;
 /// Height of the panels of time, colour and play.
 const MOTION_ROW_HEIGHT: f32 = 146.0;
 /// Shares of the row that the panels of time, colour and play have.
-const MOTION_SHARES: [f32; 3] = [0.31, 0.4, 0.29];
+const MOTION_SHARES: [f32; 3] = [0.3, 0.395, 0.305];
 
 /// The rooms of the window, in points.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -44,16 +44,8 @@ fn show_time(ui: &mut Ui, panel: Rect, snapshot: &Snapshot, commands: &mut Comma
         knob(Parameter::GlideMs, "Glide", 0.0),
     ];
     show_knobs(ui, panel, &knobs, snapshot, commands);
-    let line = last_line(panel);
-    let half = line.width() / 2.0 - 8.0;
-    let left = Rect::from_min_size(line.min, vec2(half, line.height()));
-    let right = Rect::from_min_size(pos2(line.right() - half, line.top()), vec2(half, line.height()));
-    for (rect, label, parameter) in [
-        (left, "Freeze", Parameter::Freeze),
-        (right, "Own end", Parameter::OwnEnding),
-    ] {
-        choice_field::show(ui, rect, label, parameter, TIME_COLOUR, snapshot, commands);
-    }
+    let (line, parameter) = (last_line(panel), Parameter::Freeze);
+    choice_field::show(ui, line, "Freeze", parameter, TIME_COLOUR, snapshot, commands);
 }
 
 fn show_colour(ui: &mut Ui, panel: Rect, snapshot: &Snapshot, commands: &mut Commands) {

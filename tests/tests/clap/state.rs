@@ -82,6 +82,63 @@ fn a_loaded_state_plays_as_the_saved_one() {
     });
 }
 
+/// What later versions than the first have added, by id and by the name that a host shows.
+const LATER: [(&str, &str); 15] = [
+    ("start_ms", "Start"),
+    ("stretch", "Stretch"),
+    ("freeze", "Freeze"),
+    ("heat", "Heat"),
+    ("push", "Push"),
+    ("attack_from", "Attack From"),
+    ("width", "Width"),
+    ("brightness", "Brightness"),
+    ("own_ending", "Own Ending"),
+    ("voice_mode", "Voices"),
+    ("glide_ms", "Glide"),
+    ("mpe", "MPE"),
+    ("pressure_to", "Pressure To"),
+    ("slide_to", "Slide To"),
+    ("mpe_bend_range_semitones", "MPE Bend Range"),
+];
+
+#[test]
+fn a_project_of_before_a_parameter_opens_with_its_default_whatever_was_open_before() {
+    in_own_process(|| {
+        let plugin = plugin();
+        let mut old = SavedState::parse(&changed(&plugin).save_state().unwrap()).unwrap();
+        for (id, _) in LATER {
+            old.remove_parameter(id);
+        }
+        let mut fresh = with_state(&plugin, &old.to_bytes());
+        let sound = play(&mut fresh);
+        let mut used = plugin.instance().unwrap();
+        let values: Vec<(&str, f64)> = LATER
+            .iter()
+            .map(|(_, name)| {
+                let parameter = used.parameter(name).unwrap();
+                let other = if parameter.default == parameter.max {
+                    parameter.min
+                } else {
+                    parameter.max
+                };
+                (*name, other)
+            })
+            .collect();
+        used.set_values(&values).unwrap();
+        used.load_state(&old.to_bytes()).expect("an old state is taken");
+        for (_, name) in LATER {
+            assert_eq!(
+                used.value(name).unwrap(),
+                used.parameter(name).unwrap().default,
+                "{name}"
+            );
+        }
+        used.set_render_mode(RenderMode::Offline).unwrap();
+        used.activate(RATE_HZ, 4096).unwrap();
+        assert_eq!(play(&mut used).first_difference(&sound), None);
+    });
+}
+
 #[test]
 fn a_state_loaded_between_two_bounces_is_heard_in_the_second() {
     in_own_process(|| {
