@@ -258,11 +258,14 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     /// The shipped model's decoders, which panic at key 61 and fail at key 62.
+    /// While [`BROKEN`] all of them fail.
     #[derive(Debug)]
     struct Faulty(Arc<dyn DecoderSource>);
 
     #[derive(Debug)]
     struct FaultyDecoder(Box<dyn Decoder>);
+
+    static BROKEN: AtomicBool = AtomicBool::new(false);
 
     impl DecoderSource for Faulty {
         fn decoder(&self) -> Result<Box<dyn Decoder>, String> {
@@ -287,7 +290,7 @@ mod tests {
             let (mut embedding, mut pitch) = (vec![0.0; self.format().dims], [0.0]);
             runs[0].conditioning.read(0, &mut embedding, &mut pitch);
             assert!(pitch[0] != 61.0, "key 61");
-            if pitch[0] == 62.0 {
+            if pitch[0] == 62.0 || BROKEN.load(Ordering::Relaxed) {
                 return Err(DecodeError::ForeignSnapshot);
             }
             self.0.render(runs, cancel)
@@ -339,7 +342,7 @@ mod tests {
         let mut instrument = Instrument::new(end, Arc::new(Meters::default()));
         instrument.prepare(48_000.0);
         let patience = instance.offline_patience();
-        let mut strike = |key: u8| {
+        let mut strike = |key: u8, breaks_at: Option<i32>| {
             let on = EventKind::NoteOn {
                 address: NoteAddress::midi(0, key),
                 velocity: 1.0,
@@ -348,6 +351,8 @@ mod tests {
             let mut ended: Vec<NoteEnd> = Vec::new();
             let mut activity = Activity::Silent;
             for block in 0..20 {
+                let moves = breaks_at.is_some_and(|at| block >= at);
+                BROKEN.store(moves, Ordering::Relaxed);
                 let events: Vec<Event> = (block == 0)
                     .then_some(Event {
                         offset_samples: 0,
@@ -355,7 +360,10 @@ mod tests {
                     })
                     .into_iter()
                     .collect();
-                let settings = Settings::default();
+                let settings = Settings {
+                    heat: if moves { 1.0 } else { 0.0 },
+                    ..Settings::default()
+                };
                 activity = instrument.process(
                     &mut left,
                     &mut right,
@@ -365,21 +373,26 @@ mod tests {
                     &mut |end| ended.push(end),
                 );
             }
+            BROKEN.store(false, Ordering::Relaxed);
             instrument.reset();
             (activity, ended.len())
         };
-        assert_eq!(strike(60), (Activity::Sounding, 0));
-        assert_eq!(strike(61), (Activity::Silent, 1), "the panic ends its note");
+        assert_eq!(strike(60, None), (Activity::Sounding, 0));
+        assert_eq!(strike(61, None), (Activity::Silent, 1), "the panic ends its note");
         assert!(engine.settle(Duration::from_secs(5)));
         let reason = engine.status().last_failure.unwrap();
         assert!(
             reason.contains("panicked") && reason.contains("key 61"),
             "{reason}"
         );
-        assert_eq!(strike(62), (Activity::Silent, 1), "the error ends its note");
-        assert_eq!(strike(63), (Activity::Sounding, 0));
+        assert_eq!(strike(62, None), (Activity::Silent, 1), "the error ends its note");
+        assert_eq!(strike(63, None), (Activity::Sounding, 0));
         assert!(engine.settle(Duration::from_secs(5)));
         assert_eq!(engine.status().notes_failed, 2);
+        strike(64, Some(10));
+        assert!(engine.settle(Duration::from_secs(5)));
+        assert!(engine.status().notes_failed > 2, "the stream failed and told");
+        assert_eq!(strike(65, None), (Activity::Sounding, 0), "and nothing else");
     }
 
     #[test]

@@ -19,9 +19,11 @@
 //! how a sound unfolds; [`sound`] the `.sound` file; [`patch`] the four corners; [`preset`], [`library`] what there is to pick.
 //!
 //! Playing:
-//! [`engine`] the process's one; [`instance`] a plugin's place with it; `scheduler`, `worker`, `note_cache` between the audio
-//! threads and the decoders; [`note_render`] the path by which every note is rendered; [`patience`] waiting, offline only;
-//! [`status`] what the window shows.
+//! [`engine`] the process's one; [`instance`] a plugin's place with it; `scheduler`, `client`, `work_queue`, `worker` between the
+//! audio threads and the decoders; `note_cache` notes that voices share, `stream_table` those that are one voice's, `look_ahead`
+//! those that may come next, `job` what is rendered of either; [`note_render`] the path by which every note is rendered,
+//! `blended_note` what sounds in it, `note_reading`, `playhead`, `heat` what its decoder is told at each frame;
+//! [`patience`] waiting, offline only; [`status`] what the window shows.
 //!
 //! Offline:
 //! [`midi_file`], [`automation_curve`], [`parameter`] what is played; [`bounce`] the playing; [`wav`] the file. Everything that is written is a

@@ -35,10 +35,13 @@ use crate::worker::{DecoderSource, RunOutcome, Workers};
 
 /// How often the rings are looked at while voices live.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
-/// The same once nothing has sounded for a while.
+/// The same once nothing has sounded for [`IDLE_AFTER`], and for [`ASLEEP_AFTER`].
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(4);
-/// That while.
+const ASLEEP_POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// After this nobody is about to play on.
 const IDLE_AFTER: Duration = Duration::from_secs(2);
+/// After this nobody plays.
+const ASLEEP_AFTER: Duration = Duration::from_secs(30);
 /// After the last sign of offline rendering nothing is rendered ahead for so long: it plays what the score says.
 const OFFLINE_PAUSE: Duration = Duration::from_secs(1);
 /// How often all notes are looked through for ones that someone wants more of. A voice asks half a second ahead.
@@ -230,10 +233,13 @@ impl Scheduler {
     }
 
     fn poll_interval(&self) -> Duration {
-        if self.workers.is_busy() || self.streams.len() > 0 || self.last_stir.elapsed() < IDLE_AFTER {
+        let silent = self.last_stir.elapsed();
+        if self.workers.is_busy() || self.streams.len() > 0 || silent < IDLE_AFTER {
             POLL_INTERVAL
-        } else {
+        } else if silent < ASLEEP_AFTER {
             IDLE_POLL_INTERVAL
+        } else {
+            ASLEEP_POLL_INTERVAL
         }
     }
 

@@ -1,6 +1,6 @@
 //! The render workers: threads that run decoders and publish chunks, shared by all instances of the process.
 //!
-//! A worker holds one decoder of the model at a time, made on its own thread. It takes some [`Job`]s from the
+//! A worker holds its own decoder of the model, made on its own thread. It takes some [`Job`]s from the
 //! scheduler, renders the next run of each, together, publishes the chunks, and gives the jobs back. A decoder that fails
 //! or panics fails the note at fault, with a reason; the worker goes on with a fresh decoder. Workers never see the
 //! cache's map.
@@ -22,6 +22,9 @@ use crate::model::Model;
 use crate::note_render::NoteRender;
 use crate::patience::News;
 use crate::scheduler::Command;
+
+/// Decoders that a worker holds at a time: of the model as it is loaded, and as it was before.
+const MOST_DECODERS: usize = 2;
 
 /// Where workers get their decoders from.
 pub(crate) trait DecoderSource: Send + Sync + fmt::Debug {
@@ -112,7 +115,7 @@ impl Workers {
                 scheduler: scheduler.clone(),
                 news: Arc::clone(news),
                 cancel: Arc::clone(&workers.cancel),
-                decoder: None,
+                decoders: Vec::new(),
             };
             let thread = std::thread::Builder::new().name(format!("betwixt-worker-{index}"));
             // A system without room for another thread renders with those it has.
@@ -192,7 +195,8 @@ struct Worker {
     scheduler: CommandSender,
     news: Arc<News>,
     cancel: Arc<AtomicBool>,
-    decoder: Option<(Arc<dyn DecoderSource>, Box<dyn Decoder>)>,
+    /// At most [`MOST_DECODERS`], the last used first.
+    decoders: Vec<(Arc<dyn DecoderSource>, Box<dyn Decoder>)>,
 }
 
 impl Worker {
@@ -200,6 +204,8 @@ impl Worker {
         while let Ok(task) = self.tasks.recv() {
             let runs = match task {
                 Task::Prepare(source) => {
+                    // The old one's memory first: two sessions of a large model might not fit.
+                    self.decoders.clear();
                     // What it cannot prepare fails the first note, which then says why.
                     let _ = self.decoder_of(&source);
                     Vec::new()
@@ -233,7 +239,7 @@ impl Worker {
                     .collect();
             }
             // Which of them is at fault shows when each goes alone.
-            self.decoder = None;
+            self.drop_decoder();
             for (part, render) in batch.iter_mut().zip(before) {
                 part.job.render = render;
             }
@@ -242,7 +248,7 @@ impl Worker {
             let (began, mut one) = (Instant::now(), vec![part]);
             let rendered = self.run(&mut one).map(|mut runs| runs.pop().unwrap_or_default());
             if rendered.is_err() {
-                self.decoder = None;
+                self.drop_decoder();
             }
             concluded(one.remove(0), rendered, began.elapsed())
         };
@@ -273,22 +279,29 @@ impl Worker {
         .map_err(|error| error.to_string())
     }
 
-    /// This worker's decoder of a model, made anew if it has one of another.
+    /// This worker's decoder of a model, made if it has none. While voices go on with what another device began, it has
+    /// both.
     fn decoder_of(&mut self, source: &Arc<dyn DecoderSource>) -> Result<&mut dyn Decoder, String> {
-        let fits = self
-            .decoder
-            .as_ref()
-            .is_some_and(|(of, _)| Arc::ptr_eq(of, source));
-        if !fits {
-            // The old one's memory first: two sessions of a large model might not fit.
-            self.decoder = None;
-            let made = catch_unwind(AssertUnwindSafe(|| source.decoder()))
-                .map_err(|panic| format!("the decoder could not be made: {}", panic_message(&*panic)))??;
-            self.decoder = Some((Arc::clone(source), made));
+        match self.decoders.iter().position(|(of, _)| Arc::ptr_eq(of, source)) {
+            Some(at) => self.decoders.swap(0, at),
+            None => {
+                self.decoders.truncate(MOST_DECODERS - 1);
+                let made = catch_unwind(AssertUnwindSafe(|| source.decoder())).map_err(|panic| {
+                    format!("the decoder could not be made: {}", panic_message(&*panic))
+                })??;
+                self.decoders.insert(0, (Arc::clone(source), made));
+            }
         }
-        match &mut self.decoder {
+        match self.decoders.first_mut() {
             Some((_, decoder)) => Ok(&mut **decoder),
             None => Err("the decoder is gone".into()),
+        }
+    }
+
+    /// Drops the decoder that was last used: it failed, and what it holds is not to be trusted.
+    fn drop_decoder(&mut self) {
+        if !self.decoders.is_empty() {
+            self.decoders.remove(0);
         }
     }
 }
