@@ -6,6 +6,8 @@ share but the share's part of the way as the ear goes it: of the mel distance tr
 a blend are equal steps to the ear, and the middle is as far from the one parent as from the other.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -26,7 +28,7 @@ def mixed_columns(
 ) -> Tensor:
     """Columns `[B, T, 257]` of two notes of pitch `[B]`, T a multiple of 3, `share` `[B]` of the second -> columns of what
     lies between. `loudest`: each note's loudest frame `[B, 257]`, if the columns are a part of them only."""
-    way = _Way(first, second, pitch, loudest or (first[:, 0], second[:, 0]))
+    way = _Way.between(first, second, pitch, loudest or (first[:, 0], second[:, 0]))
     along = way.at_share(share)
     straight = share[:, None].expand_as(along)
     spectrum = way.spectrum(along, torch.maximum(way.loudness(along), way.loudness(straight)))
@@ -38,46 +40,43 @@ def mixed_columns(
     return torch.cat([spectrum[0], deviation, cents, spectrum[1]], -1)
 
 
+@dataclass(frozen=True)
 class _Way:
-    """From one note's spectrum to another's: floored levels and noise `[B, T, ...]` and loudness `[B, T]` of both."""
+    """From one note's spectrum to another's."""
 
-    def __init__(self, first: Tensor, second: Tensor, pitch: Tensor, loudest: tuple[Tensor, Tensor]):
-        self._pitch = pitch
-        (self.first, self._loudness_a, peak_a), (self.second, self._loudness_b, peak_b) = (
-            self._floored(columns, frame) for columns, frame in ((first, loudest[0]), (second, loudest[1]))
+    pitch: Tensor  # [B]
+    first: tuple[Tensor, Tensor]  # level and noise, floored, [B, T, ...]
+    second: tuple[Tensor, Tensor]
+    loudness_ends: tuple[Tensor, Tensor]  # of both, [B, T]
+    peak: Tensor  # the highest mel band of both, [B]
+
+    @staticmethod
+    def between(first: Tensor, second: Tensor, pitch: Tensor, loudest: tuple[Tensor, Tensor]) -> "_Way":
+        """Of two notes' columns `[B, T, 257]` and their loudest frames `[B, 257]`."""
+        (of_a, loudness_a, peak_a), (of_b, loudness_b, peak_b) = (
+            _floored(columns, frame, pitch) for columns, frame in ((first, loudest[0]), (second, loudest[1]))
         )
-        self._peak = torch.maximum(peak_a, peak_b)
-
-    def _floored(self, columns: Tensor, loudest: Tensor):
-        """(level, noise), loudness, and the highest mel band `[B]`."""
-        all_of_it = torch.cat([columns, loudest[:, None]], 1)
-        level, noise = all_of_it[..., AMPLITUDE], all_of_it[..., NOISE]
-        loudness = loudness_db(level, noise, self._pitch)
-        loudness = torch.maximum(loudness, loudness.amax(1, keepdim=True) - LOUDNESS_FLOOR_DB)
-        peak = mel_of_columns(level[:, -1:], noise[:, -1:], self._pitch).amax((1, 2))
-        top = top_db(level, noise)
-        floored = torch.maximum(level, top - FLOOR_DB), torch.maximum(noise, top - NOISE_FLOOR_DB)
-        return tuple(x[:, :-1] for x in floored), loudness[:, :-1], peak
+        return _Way(pitch, of_a, of_b, (loudness_a, loudness_b), torch.maximum(peak_a, peak_b))
 
     def loudness(self, along: Tensor) -> Tensor:
         """A-weighted level `[B, T]` at `along` `[B, T]`, linear in dB."""
-        return torch.lerp(self._loudness_a, self._loudness_b, along)
+        return torch.lerp(*self.loudness_ends, along)
 
     def spectrum(self, along: Tensor, loudness: Tensor) -> tuple[Tensor, Tensor]:
         """Level and noise at `along` `[B, T]`, as loud as `loudness` `[B, T]`."""
         level, noise = (torch.lerp(a, b, along[..., None]) for a, b in zip(self.first, self.second))
-        gain = (loudness - loudness_db(level, noise, self._pitch))[..., None]
+        gain = (loudness - loudness_db(level, noise, self.pitch))[..., None]
         return level + gain, noise + gain
 
     def at_share(self, share: Tensor) -> Tensor:
         """How far along the way `[B, T]` as much of it has been heard as `share` `[B]` says; one for three frames."""
-        thin = self._every_third()
+        thin = self.every_third()
         mels = []
         for node in torch.linspace(0, 1, NODES):
-            along = node.expand(thin._loudness_a.shape)
-            mels.append(mel_of_columns(*thin.spectrum(along, thin.loudness(along)), self._pitch))
+            along = node.expand(thin.loudness_ends[0].shape)
+            mels.append(mel_of_columns(*thin.spectrum(along, thin.loudness(along)), self.pitch))
         mel = torch.stack(mels)
-        peak = torch.maximum(self._peak, mel[[0, -1]].amax((0, 2, 3)))[:, None, None]
+        peak = torch.maximum(self.peak, mel[[0, -1]].amax((0, 2, 3)))[:, None, None]
         heard = (mel.amax((0, 3)) > peak[..., 0] - MEL_ACTIVE_DB).float()
         mel = torch.maximum(mel, peak - MEL_RANGE_DB)
         steps = (mel[1:] - mel[:-1]).abs().mean(3) * heard + LEAST_STEP_DB
@@ -88,10 +87,20 @@ class _Way:
         along = (node + (share[:, None] - before) / (after - before)) / (NODES - 1)
         return along.clamp(0, 1).repeat_interleave(FRAMES_PER_EMBEDDING, 1)
 
-    def _every_third(self) -> "_Way":
-        thin = object.__new__(_Way)
-        third = slice(1, None, FRAMES_PER_EMBEDDING)
-        thin._pitch = self._pitch
-        thin.first, thin.second = (tuple(x[:, third] for x in of) for of in (self.first, self.second))
-        thin._loudness_a, thin._loudness_b = self._loudness_a[:, third], self._loudness_b[:, third]
-        return thin
+    def every_third(self) -> "_Way":
+        """Of the middle one of each three frames only."""
+        third = lambda of: tuple(x[:, 1::FRAMES_PER_EMBEDDING] for x in of)
+        thirds = (third(x) for x in (self.first, self.second, self.loudness_ends))
+        return _Way(self.pitch, *thirds, self.peak)
+
+
+def _floored(columns: Tensor, loudest: Tensor, pitch: Tensor):
+    """(level, noise) and loudness of columns `[B, T, 257]`, floored by the whole note's, and its highest mel band `[B]`."""
+    all_of_it = torch.cat([columns, loudest[:, None]], 1)
+    level, noise = all_of_it[..., AMPLITUDE], all_of_it[..., NOISE]
+    loudness = loudness_db(level, noise, pitch)
+    loudness = torch.maximum(loudness, loudness.amax(1, keepdim=True) - LOUDNESS_FLOOR_DB)
+    peak = mel_of_columns(level[:, -1:], noise[:, -1:], pitch).amax((1, 2))
+    top = top_db(level, noise)
+    floored = torch.maximum(level, top - FLOOR_DB), torch.maximum(noise, top - NOISE_FLOOR_DB)
+    return tuple(x[:, :-1] for x in floored), loudness[:, :-1], peak
