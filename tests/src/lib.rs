@@ -11,9 +11,11 @@
 //! - [`saved_state`]: a state taken apart, to put chosen sounds into the corners or to break it
 //! - [`spectrum`]: pitch to a fraction of a cent, distance between two timbres
 //! - [`process`]: memory, threads, processor time and mapped files of this process
+//! - [`factory`]: the factory's sounds, for programs that drive the engine itself
 //! - [`own_process`]: running a test in a process of its own
 
 pub mod bundle;
+pub mod factory;
 pub mod instance;
 pub mod own_process;
 pub mod plugin;

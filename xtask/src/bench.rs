@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: how fast the shipped models render, and what the kernels cost.
+//! `cargo xtask bench`: how fast the shipped models render, what playing costs beside libfluidsynth, and what the kernels
+//! cost. All of it goes into one file, with the machine.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bundle::{self, Profile};
 use crate::platform::System;
@@ -16,15 +17,45 @@ use crate::{command, resources, shipped_model, system_packages, table};
 /// Packages with criterion benches.
 const BENCHED: [&str; 2] = ["betwixt-audio", "betwixt-engine"];
 
+/// The program that measures playing.
+const PLAYING: &str = "bench-playing";
+
+/// How to measure.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Where all figures go.
+    pub json: Option<String>,
+    /// What [`PLAYING`] itself takes: option and value.
+    pub handed_on: Vec<(&'static str, String)>,
+}
+
+/// Those options.
+pub const HANDED_ON: [&str; 3] = ["--seconds", "--rounds", "--only"];
+
 /// The task.
-pub fn run(workspace: &Workspace) -> Result<()> {
-    system_packages::ensure(system_packages::BUILD)?;
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    system_packages::ensure(&[system_packages::BUILD, system_packages::BENCH].concat())?;
     resources::fill(workspace)?;
-    bundle::build(workspace, Profile::Release, &["betwixt-cli"])?;
+    bundle::build(workspace, Profile::Release, &bundle::PACKAGES)?;
+    bundle::lay_out(workspace, Profile::Release)?;
+    let playing = playing(workspace, options)?;
+    // Asked for a part of playing, one does not want all else.
+    if options.handed_on.iter().any(|(name, _)| *name == "--only") {
+        return save(options, &json!({ "playing": playing }));
+    }
+
     let program = System::this()?.program(bundle::COMMAND_LINE);
     let betwixt = workspace.target.join(Profile::Release.name()).join(program);
+    let mut models = serde_json::Map::new();
     for model in shipped_model::folders(&workspace.resources.join("models"))? {
-        command::run(Command::new(&betwixt).args(["model", "bench"]).arg(&model))?;
+        let told = command::output(Command::new(&betwixt).args(["model", "bench"]).arg(&model))?;
+        println!("\n{told}");
+        let name = model
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        models.insert(name, told.lines().collect());
     }
 
     let start = SystemTime::now();
@@ -37,6 +68,47 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     let mut rows = summaries(&workspace.target.join("criterion"), start)?;
     rows.sort();
     println!("\nBenches (mean of an iteration):\n{}", table::render(&rows));
+    save(
+        options,
+        &json!({ "playing": playing, "models": models, "kernels": rows }),
+    )
+}
+
+/// Runs the program that measures playing; what it found, and on which machine.
+fn playing(workspace: &Workspace, options: &Options) -> Result<Value> {
+    let mut build = workspace.cargo();
+    build.args([
+        "build",
+        "--release",
+        "--package",
+        "betwixt-tests",
+        "--bin",
+        PLAYING,
+        "--bin",
+        "scan",
+    ]);
+    command::run(&mut build)?;
+    let file = workspace.target.join("bench-playing.json");
+    let program = System::this()?.program(PLAYING);
+    let mut bench = Command::new(workspace.target.join(Profile::Release.name()).join(program));
+    bench
+        .env("BETWIXT_BUNDLE", workspace.bundled())
+        .arg("--json")
+        .arg(&file);
+    for (name, value) in &options.handed_on {
+        bench.args([name, value.as_str()]);
+    }
+    command::run(&mut bench)?;
+    let text = fs::read_to_string(&file).with_context(|| format!("{} can't be read", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))
+}
+
+fn save(options: &Options, all: &Value) -> Result<()> {
+    let Some(file) = &options.json else {
+        return Ok(());
+    };
+    crate::folder::write_file(Path::new(file), format!("{all:#}\n").as_bytes())?;
+    println!("\nAll figures: {file}");
     Ok(())
 }
 

@@ -17,7 +17,9 @@ mod picture;
 mod platform;
 mod python_env;
 mod resources;
+mod sanitize;
 mod shipped_model;
+mod soak;
 mod spectrogram;
 mod system_packages;
 mod table;
@@ -46,7 +48,12 @@ Tasks:
   install [--dist]      bundle, and copy the plugins to this user's plugin folders
   validate [--runs N]   clap-validator, pluginval and the VST3 validator over the bundles, those of
                         them that are on the PATH
-  bench                 speed of the shipped models and of the audio and engine kernels
+  bench [--json FILE] [--seconds N] [--rounds N] [--only PART]
+                        what the shipped models, the kernels and playing cost, beside libfluidsynth; all
+                        figures and the machine go into FILE
+  soak [--minutes N] [--seed S] [--voices N] [--instances N] [--workers N]
+                        everything at once for N minutes (5), under RealtimeSanitizer
+  sanitize              the audio crate's tests under the address and thread sanitizers
   train [--quick]       make a model from nothing under target/training, and try it (--quick: a small
                         one in about 15 minutes of two cores; without it, hours)
   setup                 fill target/resources, so that `cargo test -p CRATE` and `cargo run` work
@@ -100,8 +107,24 @@ fn run() -> Result<()> {
             validate::run(&workspace, runs.as_deref())
         }
         "bench" => {
+            let options = bench::Options {
+                json: arguments.value("--json")?,
+                handed_on: handed_on(&mut arguments, &bench::HANDED_ON)?,
+            };
             arguments.finish()?;
-            bench::run(&workspace)
+            bench::run(&workspace, &options)
+        }
+        "soak" => {
+            let options = soak::Options {
+                minutes: arguments.value("--minutes")?,
+                handed_on: handed_on(&mut arguments, &soak::HANDED_ON)?,
+            };
+            arguments.finish()?;
+            soak::run(&workspace, &options)
+        }
+        "sanitize" => {
+            arguments.finish()?;
+            sanitize::run(&workspace)
         }
         "train" => {
             let quick = arguments.flag("--quick");
@@ -115,4 +138,15 @@ fn run() -> Result<()> {
         }
         other => bail!("there is no task `{other}`; `cargo xtask` alone lists the tasks"),
     }
+}
+
+/// Options that a task hands on to the program that it runs, with their values.
+fn handed_on(arguments: &mut Arguments, names: &[&'static str]) -> Result<Vec<(&'static str, String)>> {
+    let mut found = Vec::new();
+    for name in names {
+        if let Some(value) = arguments.value(name)? {
+            found.push((*name, value));
+        }
+    }
+    Ok(found)
 }

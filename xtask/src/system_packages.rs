@@ -35,6 +35,9 @@ pub const SCREEN: &[&str] = &["libegl1", "libgl1", "libgl1-mesa-dri", "xauth", "
 /// Hosts and small tools that the tests drive, on top of [`BUILD`] and [`SCREEN`].
 pub const TEST: &[&str] = &["ardour", "imagemagick", "xdotool"];
 
+/// What playing is measured beside, on top of [`BUILD`].
+pub const BENCH: &[&str] = &["fluid-soundfont-gm", "libfluidsynth3"];
+
 /// The instruments that models are trained on, and what plays them, on top of [`BUILD`].
 pub const TRAINING: &[&str] = &[
     "fluid-soundfont-gm",

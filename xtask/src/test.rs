@@ -13,7 +13,7 @@ use crate::bundle::{self, Profile};
 use crate::python_env::PythonEnv;
 use crate::test_count::TestCount;
 use crate::workspace::Workspace;
-use crate::{command, resources, system_packages, table};
+use crate::{command, resources, soak, system_packages, table};
 
 /// The task.
 pub fn run(workspace: &Workspace) -> Result<()> {
@@ -42,12 +42,9 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     tests.args(["test", "--release", "--workspace", "--no-fail-fast"]);
     run.step("Rust tests", tests.env(BUNDLE_VARIABLE, workspace.bundled()));
     run.step("interleavings (loom)", &mut interleavings(workspace));
-    match real_time(workspace) {
-        Some(mut storm) => run.step("note storm (RealtimeSanitizer)", &mut storm),
-        None => run.leave_out(
-            "note storm (RealtimeSanitizer)",
-            "there is no such sanitizer here",
-        ),
+    match soak::short(workspace) {
+        Some(mut soak) => run.step(SOAK, &mut soak),
+        None => run.leave_out(SOAK, "there is no such sanitizer here"),
     }
     for suite in PYTHON_SUITES {
         let folder = workspace.root.join(suite.folder);
@@ -64,6 +61,9 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     run.close()
 }
 
+/// The step that plays the real engine hard.
+const SOAK: &str = "soak (RealtimeSanitizer)";
+
 /// Tells the host tests which bundle to load.
 const BUNDLE_VARIABLE: &str = "BETWIXT_BUNDLE";
 
@@ -76,34 +76,6 @@ fn interleavings(workspace: &Workspace) -> Command {
         .env("RUSTFLAGS", "--cfg loom")
         .env("CARGO_TARGET_DIR", workspace.target.join("loom"));
     cargo
-}
-
-/// The real engine under a storm of notes, ended at the first allocation, lock or blocking system call on the
-/// audio thread. None where the toolchain carries no RealtimeSanitizer.
-fn real_time(workspace: &Workspace) -> Option<Command> {
-    let target = match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("linux", "x86_64") => "x86_64-unknown-linux-gnu",
-        ("linux", "aarch64") => "aarch64-unknown-linux-gnu",
-        ("macos", "aarch64") => "aarch64-apple-darwin",
-        _ => return None,
-    };
-    let mut cargo = workspace.cargo();
-    cargo.args([
-        "run",
-        "--release",
-        "--package",
-        "betwixt-tests",
-        "--bin",
-        "note-storm",
-        "--target",
-        target,
-    ]);
-    // The sanitizer's flag is an unstable one; the stable compiler carries its runtime all the same.
-    cargo
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", "--cfg rtsan -Zsanitizer=realtime");
-    cargo.env("CARGO_TARGET_DIR", workspace.target.join("rtsan"));
-    Some(cargo)
 }
 
 /// Tests in Python: a folder with its own pinned packages.
