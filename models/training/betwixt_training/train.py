@@ -7,7 +7,6 @@ free of pitch; and a share of the embeddings is blended with another's, to be de
 alone, so a run that was killed goes on from its last checkpoint as if nothing had happened.
 """
 
-import csv
 import hashlib
 import math
 import os
@@ -23,6 +22,7 @@ import torch.multiprocessing as multiprocessing
 from torch import Tensor
 
 from .batches import Batch, Batches
+from .curve import Curve
 from .dataset import FRAMES, Dataset, Refused
 from .decoder import CENTS_DIM, DIMS, LOUDNESS_DIM, Decoder, at_decoder_frames
 from .encoder import EncoderNet
@@ -273,30 +273,3 @@ def _average_gradients(parameters: list[Tensor], processes: int) -> None:
     dist.all_reduce(flat)
     for parameter, piece in zip(parameters, (flat / processes).split([p.numel() for p in parameters])):
         parameter.grad.copy_(piece.view_as(parameter))
-
-
-class Curve:
-    """The training curve on disk: one CSV row a checkpoint; on resuming, rows past the checkpoint are dropped."""
-
-    HEAD = ["step", "loss", *PARTS, "rest", HELD_PITCH, HELD_INSTRUMENT, "seconds_per_step"]
-
-    def __init__(self, path: Path, step: int):
-        self._path = path
-        rows = [r for r in read_curve(path) if int(r["step"]) <= step] if path.exists() else []
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.HEAD)
-            writer.writeheader()
-            writer.writerows(rows)
-
-    def add(self, step: int, training: list[float], validation: list[float], seconds: float) -> str:
-        """Appends a row and returns it as a line to read."""
-        values = [step, *(f"{v:.4f}" for v in [*training, *validation, seconds])]
-        with self._path.open("a", newline="") as file:
-            csv.writer(file).writerow(values)
-        return " ".join(f"{name} {value}" for name, value in zip(self.HEAD, values))
-
-
-def read_curve(path: Path) -> list[dict[str, str]]:
-    """The rows of a training curve."""
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
