@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from .columns import GROUP_EDGES, HOP_SAMPLES, NOISE_EDGES_HZ, SAMPLE_RATE, SLOTS
-from .decoder import CENTS_DIM, DIMS
+from .decoder import CENTS_DIM, DIMS, LOUDNESS_DIM
 from .front import EMBEDDING_HOP_SAMPLES
 
 VERSION = 3
@@ -33,6 +33,7 @@ embedding_hop = {EMBEDDING_HOP_SAMPLES}
 hop = {HOP_SAMPLES}
 pitch = "conditioned"
 pitch_dim = {CENTS_DIM}
+level_dim = {LOUDNESS_DIM}
 chunk_frames = {CHUNK_FRAMES}
 licence = "{LICENCE}"
 source = "{source}"

@@ -124,7 +124,7 @@ fn decoding(patch: &Patch) -> Result<(), Box<dyn std::error::Error>> {
         let strike = Strike::with(Timbre::default());
         NoteRender::new(
             note.struck(strike, 1)
-                .with_measured_dims(model.manifest().pitch_dim, None),
+                .with_measured_dims(model.manifest().pitch_dim, model.manifest().level_dim),
             1,
             format,
         )

@@ -7,9 +7,48 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use betwixt_audio::link::SchedulerEnd;
+use crossbeam::channel::Sender;
 use parking_lot::{Condvar, Mutex};
 
-use crate::scheduler::Command;
+use crate::instance::{InstanceId, KeyWatch};
+use crate::loaded_model::LoadedModel;
+use crate::patch::Patch;
+use crate::worker::Outcome;
+
+/// What the scheduler is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A new instance, not yet active.
+    Register {
+        /// Names it.
+        id: InstanceId,
+        /// Its ring.
+        end: SchedulerEnd,
+        /// What its window watches.
+        watch: Arc<KeyWatch>,
+    },
+    /// An instance has gone.
+    Unregister(InstanceId),
+    /// An instance's audio thread runs, or no longer does.
+    Activate(InstanceId, bool),
+    /// An instance plays other sounds from now on.
+    SetPatch(InstanceId, Arc<Patch>),
+    /// The model is to be loaded (again): another device, or another try.
+    Reload,
+    /// The loader is done.
+    Loaded(Result<LoadedModel, String>),
+    /// A worker is done with a task.
+    Worked(Outcome),
+    /// Memory that rendered notes may take.
+    SetBudget(usize),
+    /// Look at the rings now.
+    Poll,
+    /// Answer when everything sent before is done with.
+    Settle(Sender<()>),
+    /// End.
+    Stop,
+}
 
 #[derive(Debug, Default)]
 struct Queue {

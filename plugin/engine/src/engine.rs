@@ -14,14 +14,15 @@ use std::time::Duration;
 use crossbeam::channel::bounded;
 use parking_lot::Mutex;
 
-use crate::command_queue::{CommandSender, command_queue};
+use crate::command_queue::{Command, CommandSender, command_queue};
 use crate::instance::InstanceId;
+use crate::loaded_model::{LoadedModel, Loader};
 use crate::model::Model;
 use crate::note_cache::DEFAULT_BUDGET_BYTES;
 use crate::patience::{News, OfflinePatience};
 use crate::resources::Resources;
 use crate::runtime::provider::DeviceChoice;
-use crate::scheduler::{Command, LoadedModel, Loader, Scheduler, SchedulerParts};
+use crate::scheduler::{Scheduler, SchedulerParts};
 use crate::status::{EngineStatus, ModelStatus, StatusBoard};
 use crate::worker::DecoderSource;
 

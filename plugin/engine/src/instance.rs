@@ -10,10 +10,10 @@ use betwixt_audio::link::{AudioEnd, link};
 use betwixt_audio::note::Strike;
 use parking_lot::Mutex;
 
+use crate::command_queue::Command;
 use crate::engine::Engine;
 use crate::patch::Patch;
 use crate::patience::OfflinePatience;
-use crate::scheduler::Command;
 
 /// How long the main thread waits at most until the scheduler has passed on what it was told.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);

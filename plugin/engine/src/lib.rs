@@ -44,6 +44,7 @@ mod heat;
 pub mod instance;
 mod job;
 pub mod library;
+mod loaded_model;
 mod look_ahead;
 pub mod midi_file;
 pub mod model;

@@ -11,8 +11,7 @@ use std::time::Duration;
 use betwixt_audio::instrument::Patience;
 use parking_lot::{Condvar, Mutex};
 
-use crate::command_queue::CommandSender;
-use crate::scheduler::Command;
+use crate::command_queue::{Command, CommandSender};
 
 /// How long a wait without any news lasts at most.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);

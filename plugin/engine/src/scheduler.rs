@@ -8,30 +8,25 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use betwixt_audio::limits::{SHARED_NOTE_SECONDS, STREAMS};
-use betwixt_audio::link::{SchedulerEnd, StreamTag, ToAudio, ToScheduler};
+use betwixt_audio::limits::STREAMS;
+use betwixt_audio::link::{StreamTag, ToAudio, ToScheduler};
 use betwixt_audio::note::{NoteKey, Part, PatchId, Strike};
-use betwixt_audio::rendered_note::RenderedNote;
 use betwixt_audio::stream;
-use crossbeam::channel::Sender;
 
 use crate::client::Client;
-use crate::command_queue::{CommandReceiver, CommandSender};
-use crate::decoder::DecoderFormat;
-use crate::instance::{InstanceId, KeyWatch};
+use crate::command_queue::{Command, CommandReceiver, CommandSender};
+use crate::instance::InstanceId;
 use crate::job::{Job, JobId, Sink};
+use crate::loaded_model::{LoadedModel, Loader, ModelSlot};
 use crate::look_ahead::LookAhead;
 use crate::note_cache::{NoteCache, NoteId, Rendering};
-use crate::note_render::{BlendedNote, NoteRender};
-use crate::patch::Patch;
 use crate::patience::News;
 use crate::status::{EngineStatus, ModelStatus, StatusBoard};
 use crate::stream_table::StreamTable;
 use crate::work_queue::WorkQueue;
-use crate::worker::{DecoderSource, RunOutcome, Workers};
+use crate::worker::{RunOutcome, Workers};
 
 /// How often the rings are looked at while voices live.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
@@ -50,75 +45,6 @@ const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 const EVICTION_INTERVAL: Duration = Duration::from_millis(20);
 /// How often the status and the watched keys are told.
 const STATUS_INTERVAL: Duration = Duration::from_millis(50);
-/// Longest audio that a shared note grows to: a voice that plays it that long goes on as a stream a little before.
-const NOTE_CAPACITY_SECONDS: usize = SHARED_NOTE_SECONDS + 1;
-/// How much of a note is rendered before its voice says how much it wants.
-const FIRST_LEAD_MS: usize = 250;
-
-/// What the scheduler is told.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// A new instance, not yet active.
-    Register {
-        /// Names it.
-        id: InstanceId,
-        /// Its ring.
-        end: SchedulerEnd,
-        /// What its window watches.
-        watch: Arc<KeyWatch>,
-    },
-    /// An instance has gone.
-    Unregister(InstanceId),
-    /// An instance's audio thread runs, or no longer does.
-    Activate(InstanceId, bool),
-    /// An instance plays other sounds from now on.
-    SetPatch(InstanceId, Arc<Patch>),
-    /// The model is to be loaded (again): another device, or another try.
-    Reload,
-    /// The loader is done.
-    Loaded(Result<LoadedModel, String>),
-    /// A worker is done with a task.
-    Worked(crate::worker::Outcome),
-    /// Memory that rendered notes may take.
-    SetBudget(usize),
-    /// Look at the rings now.
-    Poll,
-    /// Answer when everything sent before is done with.
-    Settle(Sender<()>),
-    /// End.
-    Stop,
-}
-
-/// A model, as far as the scheduler is concerned.
-#[derive(Debug)]
-pub(crate) struct LoadedModel {
-    /// Decoders for the workers.
-    pub source: Arc<dyn DecoderSource>,
-    /// What they work in.
-    pub format: DecoderFormat,
-    /// Decoder frames in one embedding frame.
-    pub frames_per_embedding_frame: usize,
-    /// The embedding's dimension that carries the deviation from the pitch, if one does.
-    pub pitch_dim: Option<usize>,
-    /// The one that carries the level, if one does.
-    pub level_dim: Option<usize>,
-    /// What sounds that it encoded say of it.
-    pub tag: String,
-    /// For the status.
-    pub report: ModelStatus,
-}
-
-/// Loads the model, on a thread of its own.
-pub(crate) type Loader = Arc<dyn Fn() -> Result<LoadedModel, String> + Send + Sync>;
-
-/// The model of the process.
-enum ModelSlot {
-    NotLoaded,
-    Loading(JoinHandle<()>),
-    Ready(LoadedModel),
-    Failed,
-}
-
 /// The thread's own things.
 pub(crate) struct Scheduler {
     commands: CommandReceiver,
@@ -450,44 +376,13 @@ impl Scheduler {
         cache: &mut NoteCache,
         key: NoteKey,
     ) -> Result<NoteId, String> {
-        let model = match model {
-            ModelSlot::Ready(model) => model,
-            ModelSlot::NotLoaded | ModelSlot::Loading(_) | ModelSlot::Failed => {
-                return Err("there is no model".into());
-            }
+        let ModelSlot::Ready(model) = model else {
+            return Err("there is no model".into());
         };
         let patch = client
             .patch(key.patch)
             .ok_or("a note of sounds that are no longer in the corners was asked for")?;
-        patch.check_model(&model.tag)?;
-        let format = model.format;
-        let ratio = model.frames_per_embedding_frame;
-        let hop_seconds = (format.hop_samples * ratio) as f64 / f64::from(format.sample_rate_hz);
-        let all_phases = NoteKey {
-            part: Part::Mid,
-            ..key
-        };
-        let blended = BlendedNote::on_pad(patch.corners(), key.pitch_midi(), format.dims, ratio)
-            .ok_or("no corner holds a sound that can be heard")?
-            .struck(key.strike, all_phases.seed())
-            .with_embedding_hop(hop_seconds)
-            .with_measured_dims(model.pitch_dim, model.level_dim);
-        let render = NoteRender::new(blended, key.seed(), format);
-
-        let rate = format.sample_rate_hz as usize;
-        let capacity_samples = NOTE_CAPACITY_SECONDS * rate;
-        let length = render
-            .length_samples()
-            .map_or(capacity_samples, |length| length.min(capacity_samples));
-        let capacity_chunks = length.div_ceil(format.chunk_samples).max(1);
-        let (writer, note) =
-            RenderedNote::new(key, format.chunk_samples, capacity_chunks, format.sample_rate_hz);
-        note.want(FIRST_LEAD_MS * rate / 1000);
-        let job = Job {
-            source: Arc::clone(&model.source),
-            render,
-            sink: Sink::Note(writer),
-        };
+        let (note, job) = model.begin(patch, key)?;
         Ok(cache.insert(note, Box::new(job)))
     }
 

@@ -15,13 +15,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
 
-use crate::command_queue::CommandSender;
+use crate::command_queue::{Command, CommandSender};
 use crate::decoder::{DecodeError, Decoder};
 use crate::job::{Job, JobId};
 use crate::model::Model;
 use crate::note_render::NoteRender;
 use crate::patience::News;
-use crate::scheduler::Command;
 
 /// Decoders that a worker holds at a time: of the model as it is loaded, and as it was before.
 const MOST_DECODERS: usize = 2;

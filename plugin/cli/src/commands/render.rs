@@ -93,7 +93,8 @@ pub fn run(args: &RenderArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
         format.dims,
         model.frames_per_embedding_frame(),
     )
-    .context("--weights are all 0; expected weights that sum to 1")?;
+    .context("--weights are all 0; expected weights that sum to 1")?
+    .with_measured_dims(model.manifest().pitch_dim, model.manifest().level_dim);
     let seed = seed(&sounds, &weights, args.pitch);
     let mut note = NoteRender::new(note, seed, format);
     let samples = (args.seconds * f64::from(format.sample_rate_hz)).round() as usize;
