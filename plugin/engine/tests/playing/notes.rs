@@ -1,6 +1,6 @@
-//! The engine with real parts: ONNX Runtime, the shipped model, factory sounds, and the voices that the plugin plays with.
+//! Notes from strike to end, live and in bounces, and what instances share.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,15 +9,14 @@ use betwixt_audio::instrument::{Activity, Instrument};
 use betwixt_audio::meters::Meters;
 use betwixt_audio::settings::Settings;
 use betwixt_engine::automation_curve::AutomationCurve;
-use betwixt_engine::bounce::{Bounce, BounceError, BounceReport, Score};
-use betwixt_engine::engine::{Engine, EngineOptions};
+use betwixt_engine::bounce::{Bounce, BounceError, Score};
+use betwixt_engine::engine::EngineOptions;
 use betwixt_engine::instance::Instance;
-use betwixt_engine::library::Library;
-use betwixt_engine::midi_file::{MidiFile, TimedEvent};
 use betwixt_engine::parameter::Parameter;
 use betwixt_engine::patch::Patch;
-use betwixt_engine::preset::{PresetCorners, SoundRef};
 use betwixt_engine::status::ModelStatus;
+
+use crate::stage::{engine, patch, play, rms, score, start};
 
 /// A factory sound that is held as long as its key.
 const SUSTAINED: &str = "flute.sound";
@@ -26,55 +25,8 @@ const BOWED: &str = "violin.sound";
 /// A factory sound that ends by itself.
 const PLUCKED: &str = "marimba.sound";
 
-fn patch(corners: [Option<&str>; 4]) -> Patch {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../presets");
-    let [a, b, c, d] = corners.map(|file| file.map(|file| SoundRef::Factory(file.into())));
-    let library = Library::in_folders(&folder, Path::new("/nowhere"));
-    library
-        .patch(&PresetCorners { a, b, c, d })
-        .expect("the factory sounds are in `presets/sounds`")
-}
-
 fn four_corners() -> Patch {
     patch([Some(SUSTAINED), Some(BOWED), Some(PLUCKED), Some(SUSTAINED)])
-}
-
-fn engine(options: EngineOptions) -> Arc<Engine> {
-    Engine::new(options)
-}
-
-fn note(key: u8, from: f64, until: f64) -> [TimedEvent; 2] {
-    let address = NoteAddress::midi(0, key);
-    [
-        TimedEvent {
-            seconds: from,
-            kind: EventKind::NoteOn {
-                address,
-                velocity: 0.8,
-            },
-        },
-        TimedEvent {
-            seconds: until,
-            kind: EventKind::NoteOff { address },
-        },
-    ]
-}
-
-fn score(notes: &[(u8, f64, f64)], length_seconds: f64) -> Score {
-    let mut events: Vec<TimedEvent> = notes
-        .iter()
-        .flat_map(|&(key, from, until)| note(key, from, until))
-        .collect();
-    events.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let midi = MidiFile {
-        events,
-        length_seconds,
-    };
-    Score {
-        midi,
-        settings: Settings::default(),
-        automation: Vec::new(),
-    }
 }
 
 fn chords() -> Score {
@@ -95,31 +47,6 @@ fn chords() -> Score {
         (Parameter::ReleaseMs, curve("0,50\n1.6,200")),
     ];
     score
-}
-
-fn start(engine: &Arc<Engine>, patch: Patch, score: Score, rate_hz: u32, block: usize) -> Bounce {
-    Bounce::new(engine, patch, score, rate_hz, block).unwrap_or_else(|error| {
-        panic!("{error}; `cargo xtask setup` puts ONNX Runtime and the model in place")
-    })
-}
-
-fn play(
-    engine: &Arc<Engine>,
-    patch: Patch,
-    score: Score,
-    rate_hz: u32,
-    block: usize,
-) -> (Vec<f32>, BounceReport) {
-    let mut bounce = start(engine, patch, score, rate_hz, block);
-    let mut samples = Vec::new();
-    while let Some((left, right)) = bounce.next_block() {
-        samples.extend(left.iter().zip(right).flat_map(|(left, right)| [*left, *right]));
-    }
-    (samples, bounce.report())
-}
-
-fn rms(samples: &[f32]) -> f32 {
-    (samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len() as f32).sqrt()
 }
 
 #[test]
