@@ -27,12 +27,10 @@ use crate::voice::{Rates, Voice, VoiceContext, VoiceScratch, VoiceState};
 /// Plays rendered notes and streams under MIDI.
 #[derive(Debug)]
 pub struct Instrument {
-    end: AudioEnd,
+    stock: Stock,
     meters: Arc<Meters>,
-    table: NoteTable,
     polyphony: Polyphony,
     channels: [Channel; 16],
-    mono: MonoKeys,
     /// The pitch of the last note, without bends, where a glide begins.
     last_cents: Option<f64>,
     patch: Option<(PatchId, CornerMask)>,
@@ -96,6 +94,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// Tells a note's end; whoever plays or waits for its key is to forget it.
     fn end_note(&mut self, at: usize, address: NoteAddress) {
         let offset_samples = at.min(self.block_samples.saturating_sub(1)) as u32;
         (self.ended)(NoteEnd {
@@ -117,12 +116,14 @@ impl Instrument {
     /// An instrument at the audio thread's end of a link. Silent until [`prepare`](Self::prepare) was called.
     pub fn new(end: AudioEnd, meters: Arc<Meters>) -> Self {
         Self {
-            end,
+            stock: Stock {
+                table: NoteTable::new(),
+                end,
+                mono: MonoKeys::new(),
+            },
             meters,
-            table: NoteTable::new(),
             polyphony: Polyphony::new(),
             channels: [Channel::REST; 16],
-            mono: MonoKeys::new(),
             last_cents: None,
             patch: None,
             scratch: VoiceScratch::new(),
@@ -152,11 +153,11 @@ impl Instrument {
     /// This method is realtime-safe.
     pub fn reset(&mut self) {
         for voice in self.polyphony.all() {
-            leave_tracks(voice, &mut self.table, &mut self.end);
+            self.stock.leave_tracks(voice);
             *voice = Voice::free();
         }
         self.channels = [Channel::REST; 16];
-        self.mono.clear();
+        self.stock.mono.clear();
         self.last_cents = None;
         self.clock = 0;
         self.levels = None;
@@ -185,7 +186,7 @@ impl Instrument {
         let _flush = FlushDenormals::enter();
         left.fill(0.0);
         right.fill(0.0);
-        self.end.flush();
+        self.stock.end.flush();
         self.receive();
         let Some(rates) = self.rates else {
             return Activity::Silent;
@@ -228,11 +229,11 @@ impl Instrument {
 
     /// Takes in what the scheduler sent.
     fn receive(&mut self) {
-        while let Some(message) = self.end.receive() {
+        while let Some(message) = self.stock.end.receive() {
             match message {
-                ToAudio::Grant(note) => self.table.grant(note, &mut self.end),
-                ToAudio::Retire(key) => self.table.retire(key, &mut self.end),
-                ToAudio::Refuse(key) => self.table.refuse(key, &mut self.end),
+                ToAudio::Grant(note) => self.stock.table.grant(note, &mut self.stock.end),
+                ToAudio::Retire(key) => self.stock.table.retire(key, &mut self.stock.end),
+                ToAudio::Refuse(key) => self.stock.table.refuse(key, &mut self.stock.end),
                 ToAudio::Patch { id, occupied } => self.patch = Some((id, occupied)),
                 ToAudio::Stream { tag, reader } => self.receive_stream(tag, reader),
                 ToAudio::RefuseStream(tag) => {
@@ -256,7 +257,7 @@ impl Instrument {
             }
         }
         if let Some(reader) = reader {
-            self.end.give_back_stream(reader);
+            self.stock.end.give_back_stream(reader);
         }
     }
 
@@ -302,7 +303,7 @@ impl Instrument {
         self.meters.set_streams(streams);
         self.meters.set_held_keys(keys);
         if voices + dying > 0 {
-            self.end.stir();
+            self.stock.end.stir();
         }
         if voices - waiting + dying > 0 {
             Activity::Sounding
@@ -314,29 +315,52 @@ impl Instrument {
     }
 }
 
-/// Fades the voice out within 10 ms and tells its end now.
-fn silence(voice: &mut Voice, table: &mut NoteTable, end: &mut AudioEnd, call: &mut Call<'_>, at: usize) {
-    if voice.state == VoiceState::Waiting {
-        finish(voice, table, end, call, at);
-    } else {
-        call.end_note(at, voice.address);
-        voice.kill();
-    }
+/// What voices have in common: where their notes are from and go back to, and the keys that one voice plays.
+#[derive(Debug)]
+struct Stock {
+    table: NoteTable,
+    end: AudioEnd,
+    mono: MonoKeys,
 }
 
-/// Frees the voice, and tells its end unless that was told when it was silenced.
-fn finish(voice: &mut Voice, table: &mut NoteTable, end: &mut AudioEnd, call: &mut Call<'_>, at: usize) {
-    if voice.state != VoiceState::Dying {
-        call.end_note(at, voice.address);
+impl Stock {
+    /// Fades the voice out within 10 ms and tells its end now.
+    fn silence(&mut self, voice: &mut Voice, call: &mut Call<'_>, at: usize) {
+        if voice.state == VoiceState::Waiting {
+            self.finish(voice, call, at);
+        } else {
+            self.mono.forget(voice.address);
+            call.end_note(at, voice.address);
+            voice.kill();
+        }
     }
-    leave_tracks(voice, table, end);
-    *voice = Voice::free();
-}
 
-/// Gives back what a voice plays.
-fn leave_tracks(voice: &mut Voice, table: &mut NoteTable, end: &mut AudioEnd) {
-    for mut track in voice.tracks.iter_mut().filter_map(Option::take) {
-        track.leave_stream(end);
-        table.release(track.slot, end);
+    /// Frees the voice, and tells its end unless that was told when it was silenced.
+    fn finish(&mut self, voice: &mut Voice, call: &mut Call<'_>, at: usize) {
+        if voice.state != VoiceState::Dying {
+            self.mono.forget(voice.address);
+            call.end_note(at, voice.address);
+        }
+        self.leave_tracks(voice);
+        *voice = Voice::free();
+    }
+
+    /// The key is up: into the release, or the sound's own ending. A voice that still waits ends without having sounded.
+    fn let_go(&mut self, voice: &mut Voice, call: &mut Call<'_>, at: usize) {
+        if voice.state == VoiceState::Waiting {
+            self.finish(voice, call, at);
+        } else if call.settings.own_ending && !call.settings.is_frozen {
+            voice.release_to_ending();
+        } else {
+            voice.release();
+        }
+    }
+
+    /// Gives back what a voice plays.
+    fn leave_tracks(&mut self, voice: &mut Voice) {
+        for mut track in voice.tracks.iter_mut().filter_map(Option::take) {
+            track.leave_stream(&mut self.end);
+            self.table.release(track.slot, &mut self.end);
+        }
     }
 }

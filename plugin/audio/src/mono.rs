@@ -55,6 +55,14 @@ impl MonoKeys {
         self.remove(index)
     }
 
+    /// The end of this very note was told: its key is no longer waited for, nor gone back to.
+    pub fn forget(&mut self, address: NoteAddress) {
+        let mut keys = self.keys[..self.count].iter().flatten();
+        if let Some(index) = keys.position(|key| key.address == address) {
+            let _ = self.remove(index);
+        }
+    }
+
     /// Whether the key of this very note is down.
     pub fn holds(&self, address: NoteAddress) -> bool {
         let mut keys = self.keys[..self.count].iter().flatten();

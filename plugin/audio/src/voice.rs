@@ -76,7 +76,7 @@ pub struct Voice {
 }
 
 /// What moves a single note: the place for all modulation of one voice.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Moved {
     /// Of each [`Target`], by the host.
     pub offsets: [f32; Target::ALL.len()],

@@ -2,12 +2,10 @@
 //!
 //! Runs on the audio thread.
 
-use super::{Call, Instrument, finish, leave_tracks, silence};
+use super::{Call, Instrument};
 use crate::event::{NoteAddress, Target};
-use crate::link::AudioEnd;
 use crate::mono::HeldKey;
 use crate::note::{NoteKey, Part, PatchId};
-use crate::note_table::NoteTable;
 use crate::settings::{VoiceMode, unit};
 use crate::track::Track;
 use crate::voice::{Moved, Voice, VoiceState};
@@ -34,14 +32,18 @@ impl Instrument {
             ..address
         };
         self.lift(call, at, same);
-        let is_legato = call.settings.voice_mode == VoiceMode::Legato && self.mono.last().is_some();
+        let is_legato = call.settings.voice_mode == VoiceMode::Legato && self.stock.mono.last().is_some();
         let held = HeldKey { address, velocity };
         let sounding = self.polyphony.all().iter().position(|voice| voice.is_live());
-        if let Some(crowded) = self.mono.press(held) {
+        let replaced_is_down = sounding.is_some_and(|index| {
+            let replaced = self.polyphony.all()[index].address;
+            self.stock.mono.holds(replaced)
+        });
+        if let Some(crowded) = self.stock.mono.press(held) {
             self.end_unless_sounding(call, at, crowded.address);
         }
         match sounding {
-            Some(index) => self.follow(call, at, index, held, is_legato),
+            Some(index) => self.follow(call, at, index, held, is_legato, replaced_is_down),
             None => self.strike(call, at, address, velocity),
         }
     }
@@ -49,7 +51,7 @@ impl Instrument {
     /// Keys of the one voice go up; tells the ends of those that do not sound. What did sound, if it is among them.
     fn lift(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) -> Option<HeldKey> {
         let mut sounding = None;
-        while let Some(lifted) = self.mono.lift(address) {
+        while let Some(lifted) = self.stock.mono.lift(address) {
             if self.end_unless_sounding(call, at, lifted.address) {
                 sounding = Some(lifted);
             }
@@ -69,10 +71,17 @@ impl Instrument {
 
     /// The one voice goes over to another key: bent there, or let go for a new strike. The end of a note whose key is still
     /// down is told when that goes up.
-    fn follow(&mut self, call: &mut Call<'_>, at: usize, index: usize, to: HeldKey, is_legato: bool) {
+    fn follow(
+        &mut self,
+        call: &mut Call<'_>,
+        at: usize,
+        index: usize,
+        to: HeldKey,
+        is_legato: bool,
+        replaced_is_down: bool,
+    ) {
         let target = base_cents(call, to.address);
         let voice = &mut self.polyphony.all()[index];
-        let replaced_is_down = self.mono.holds(voice.address);
         let far = (target - f64::from(voice.rendered_cents())).abs() > WIDEST_LEGATO_CENTS;
         let bends = is_legato && !far && voice.state == VoiceState::Playing && !voice.is_ending && voice.held;
         if !replaced_is_down {
@@ -95,7 +104,7 @@ impl Instrument {
     fn silence_told(&mut self, index: usize) {
         let voice = &mut self.polyphony.all()[index];
         if voice.state == VoiceState::Waiting {
-            leave_tracks(voice, &mut self.table, &mut self.end);
+            self.stock.leave_tracks(voice);
             *voice = Voice::free();
         } else {
             voice.kill();
@@ -111,6 +120,7 @@ impl Instrument {
             self.receive();
         }
         let Some((patch, _)) = self.patch.filter(|(_, occupied)| occupied.count() > 0) else {
+            self.stock.mono.forget(address);
             return call.end_note(at, address);
         };
         let channel = self.channels[usize::from(address.channel.unwrap_or(0).min(15))];
@@ -121,18 +131,19 @@ impl Instrument {
         };
         let Some((key, tracks)) = self.tracks(call, patch, address, &moved) else {
             self.meters.count_refused();
+            self.stock.mono.forget(address);
             return call.end_note(at, address);
         };
         if let Some(voice) = self.polyphony.victim() {
             self.meters.count_stolen();
-            silence(voice, &mut self.table, &mut self.end, call, at);
+            self.stock.silence(voice, call, at);
         }
         let target = base_cents(call, address);
         // There is one: at most 64 of the 96 voices are live.
         let Some(voice) = self.polyphony.place() else {
             return;
         };
-        leave_tracks(voice, &mut self.table, &mut self.end);
+        self.stock.leave_tracks(voice);
         voice.take(address, key, tracks);
         voice.moved = moved;
         voice.velocity_gain = call.settings.velocity_gain(velocity);
@@ -163,13 +174,13 @@ impl Instrument {
             part: Part::Mid,
             pitch_cents: (semitone.clamp(0.0, 127.0) * 100.0) as i32,
         };
-        let mid = self.table.acquire(key, &mut self.end)?;
+        let mid = self.stock.table.acquire(key, &mut self.stock.end)?;
         let is_wide = call.settings.width > LEAST_WIDTH;
         let side = is_wide.then_some(NoteKey {
             part: Part::Side,
             ..key
         });
-        let side = side.and_then(|key| self.table.acquire(key, &mut self.end));
+        let side = side.and_then(|key| self.stock.table.acquire(key, &mut self.stock.end));
         Some((key, [Some(Track::new(mid)), side.map(Track::new)]))
     }
 
@@ -187,14 +198,14 @@ impl Instrument {
                 ..NoteAddress::ALL
             });
             if voice.sustained || voice.held && same_name {
-                let_go(voice, &mut self.table, &mut self.end, call, at);
+                self.stock.let_go(voice, call, at);
             }
         }
     }
 
     pub(super) fn note_off(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) {
         let sounding = self.lift(call, at, address);
-        if let (Some(lifted), Some(to)) = (sounding, self.mono.last())
+        if let (Some(lifted), Some(to)) = (sounding, self.stock.mono.last())
             && let Some(index) = self
                 .polyphony
                 .all()
@@ -202,14 +213,14 @@ impl Instrument {
                 .position(|voice| voice.is_live() && voice.held && voice.address == lifted.address)
         {
             let is_legato = call.settings.voice_mode == VoiceMode::Legato;
-            return self.follow(call, at, index, to, is_legato);
+            return self.follow(call, at, index, to, is_legato, false);
         }
         for voice in self.polyphony.matching(address) {
             if voice.held && self.channels[usize::from(voice.channel)].sustain {
                 voice.held = false;
                 voice.sustained = true;
             } else if voice.held {
-                let_go(voice, &mut self.table, &mut self.end, call, at);
+                self.stock.let_go(voice, call, at);
             }
         }
     }
@@ -221,7 +232,7 @@ impl Instrument {
         }
         for voice in self.polyphony.all() {
             if voice.is_live() && voice.sustained && voice.channel == channel {
-                let_go(voice, &mut self.table, &mut self.end, call, at);
+                self.stock.let_go(voice, call, at);
             }
         }
     }
@@ -229,7 +240,7 @@ impl Instrument {
     pub(super) fn choke(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) {
         self.lift(call, at, address);
         for voice in self.polyphony.matching(address) {
-            silence(voice, &mut self.table, &mut self.end, call, at);
+            self.stock.silence(voice, call, at);
         }
     }
 
@@ -286,7 +297,7 @@ impl Instrument {
                 continue;
             };
             let voice = &mut self.polyphony.all()[index];
-            leave_tracks(voice, &mut self.table, &mut self.end);
+            self.stock.leave_tracks(voice);
             (voice.note, voice.tracks) = (Some(key), tracks);
         }
     }
@@ -301,15 +312,4 @@ fn base_cents(call: &Call<'_>, address: NoteAddress) -> f64 {
 fn channel_alone(address: NoteAddress) -> Option<u8> {
     let is_alone = address.note_id.is_none() && address.key.is_none();
     address.channel.filter(|_| is_alone).map(|channel| channel & 15)
-}
-
-/// The key is up: into the release, or the sound's own ending. A voice that still waits ends without having sounded.
-fn let_go(voice: &mut Voice, table: &mut NoteTable, end: &mut AudioEnd, call: &mut Call<'_>, at: usize) {
-    if voice.state == VoiceState::Waiting {
-        finish(voice, table, end, call, at);
-    } else if call.settings.own_ending && !call.settings.is_frozen {
-        voice.release_to_ending();
-    } else {
-        voice.release();
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Runs on the audio thread.
 
-use super::{Call, Instrument, finish};
+use super::{Call, Instrument};
 use crate::event::Target;
 use crate::limits::RUN_SAMPLES;
 use crate::link::{AudioEnd, StreamTag};
@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::stream::StreamControl;
 use crate::timbre::{Timbre, TimbreCell};
 use crate::track::Track;
-use crate::voice::{Buses, Notes, Rates, Voice, VoiceState};
+use crate::voice::{Buses, Moved, Notes, Rates, Voice, VoiceState};
 
 /// The side's level at full width: a mono sum then loses 1 dB against a channel.
 const FULL_WIDTH: f32 = 0.5;
@@ -28,7 +28,7 @@ impl Instrument {
                 if voice.state == VoiceState::Free {
                     continue;
                 }
-                let over_at = match voice.notes(&self.table) {
+                let over_at = match voice.notes(&self.stock.table) {
                     Ok(notes) if voice.state != VoiceState::Waiting => {
                         let lapses = voice.settle(&notes, &call.context.rates, call.patience.is_none());
                         (0..lapses).for_each(|_| self.meters.count_degraded());
@@ -47,7 +47,7 @@ impl Instrument {
                     }
                 };
                 if let Some(over_at) = over_at {
-                    finish(voice, &mut self.table, &mut self.end, call, at + over_at);
+                    self.stock.finish(voice, call, at + over_at);
                 }
             }
         }
@@ -56,13 +56,15 @@ impl Instrument {
     /// Begins the voices whose notes are there, says what is to be rendered for the next run, and asks for it; with patience,
     /// waits until it is there.
     fn await_samples(&mut self, call: &mut Call<'_>, samples: usize) {
+        let timbre = Moved::REST.timbre(call.timbre(), call.settings);
+        let common = (timbre, TimbreCell::from(timbre));
         loop {
             let mut ready = true;
             for voice in self.polyphony.all() {
                 if voice.state == VoiceState::Free {
                     continue;
                 }
-                let Ok(notes) = voice.notes(&self.table) else {
+                let Ok(notes) = voice.notes(&self.stock.table) else {
                     continue;
                 };
                 let Some(note_hz) = notes[0]
@@ -95,7 +97,12 @@ impl Instrument {
                     }
                     voice.begin();
                 }
-                let timbre = voice.moved.timbre(call.timbre(), call.settings);
+                let (timbre, cell) = if voice.moved == Moved::REST {
+                    common
+                } else {
+                    let own = voice.moved.timbre(call.timbre(), call.settings);
+                    (own, TimbreCell::from(own))
+                };
                 if voice.is_ending && call.settings.is_frozen {
                     // Frozen, a sound has no ending of its own.
                     voice.is_ending = false;
@@ -103,9 +110,10 @@ impl Instrument {
                 }
                 let mut steer = Steer {
                     timbre,
+                    cell,
                     rates,
                     is_live: call.patience.is_none(),
-                    end: &mut self.end,
+                    end: &mut self.stock.end,
                     meters: &self.meters,
                     next_tag: &mut self.next_tag,
                 };
@@ -116,7 +124,7 @@ impl Instrument {
             if ready {
                 return;
             }
-            self.end.flush();
+            self.stock.end.flush();
             if !patience.wait_for_news() {
                 call.patience = None;
             }
@@ -183,6 +191,7 @@ fn is_hopeless(voice: &Voice, notes: &Notes<'_>, meters: &Meters) -> Option<usiz
 /// What steering a voice needs of the instrument.
 struct Steer<'a> {
     timbre: Timbre,
+    cell: TimbreCell,
     rates: Rates,
     /// Nobody waits for workers: they may be late.
     is_live: bool,
@@ -210,7 +219,7 @@ impl Steer<'_> {
                     }
                 } else if voice.steering.must_fork(
                     key.strike.timbre,
-                    TimbreCell::from(self.timbre),
+                    self.cell,
                     voice.is_ending,
                     note_hz,
                     chunk_samples,

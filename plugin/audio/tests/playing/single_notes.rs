@@ -138,3 +138,22 @@ fn a_channel_alone_moves_its_notes_those_to_come_too() {
     );
     is_at(&stage.bounce(24_000, &[])[4000..], 66.0);
 }
+
+#[test]
+fn a_key_that_is_struck_twice_or_outlives_its_sound_ends_once_each() {
+    for mode in [VoiceMode::Mono, VoiceMode::Legato] {
+        let mut stage = stage(mode);
+        // Without names of their own, the two notes of key 60 are told apart by their order alone.
+        stage.bounce(12_000, &[at(0, on(60)), at(4000, on(60)), at(8000, off(60))]);
+        stage.bounce(12_000, &[]);
+        assert_eq!(stage.ends.len(), 2, "{mode:?}");
+        // The workshop's notes end by themselves after three seconds.
+        stage.ends.clear();
+        stage.bounce(4 * RATE_HZ as usize, &[at(0, on(64))]);
+        assert_eq!(stage.ends.len(), 1, "{mode:?}");
+        stage.bounce(12_000, &[at(0, off(64))]);
+        assert_eq!(stage.ends.len(), 1, "{mode:?}: it had ended");
+        stage.bounce(12_000, &[at(0, on(65)), at(4000, off(65))]);
+        assert_eq!(stage.ends.len(), 2, "{mode:?}");
+    }
+}
