@@ -4,6 +4,7 @@
 
 use std::f32::consts::TAU;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::Result;
 use betwixt_audio::blend::Blend;
@@ -26,6 +27,7 @@ const LOWEST_KEY: u8 = 36;
 #[derive(Debug, Clone, Copy)]
 struct Run {
     underruns: u64,
+    /// From the strike on: a voice that stays at a coarse blend counts once.
     degraded: u64,
     fewest_streams: u32,
     late_blocks: u64,
@@ -111,7 +113,7 @@ fn run(workers: usize, voices: u8, seconds: f64) -> Result<Run> {
         live::blocks(WARM_UP_SECONDS + seconds),
     );
     let mut fewest_streams = u32::MAX;
-    let mut before = (0, 0, 0, None, std::time::Instant::now());
+    let mut before = (0, 0, None, Instant::now());
     for block in 0..all {
         card.next_block();
         let turn = (block as f32 * live::BLOCK as f32 / live::RATE_HZ as f32 / ROUND_SECONDS).fract();
@@ -124,25 +126,24 @@ fn run(workers: usize, voices: u8, seconds: f64) -> Result<Run> {
         if block == warm {
             before = (
                 player.meters.underruns(),
-                player.meters.degraded(),
                 card.late,
                 clock::process_time(),
-                std::time::Instant::now(),
+                Instant::now(),
             );
         } else if block > warm {
             fewest_streams = fewest_streams.min(player.meters.streams());
         }
     }
     let used = clock::process_time()
-        .zip(before.3)
+        .zip(before.2)
         .map(|(now, then)| now.saturating_sub(then));
     let run = Run {
         underruns: player.meters.underruns() - before.0,
-        degraded: player.meters.degraded() - before.1,
+        degraded: player.meters.degraded(),
         fewest_streams,
-        late_blocks: card.late - before.2,
+        late_blocks: card.late - before.1,
         cores_used: used.map_or(f64::NAN, |used| {
-            used.as_secs_f64() / before.4.elapsed().as_secs_f64()
+            used.as_secs_f64() / before.3.elapsed().as_secs_f64()
         }),
     };
     eprintln!("  {workers} workers, {voices} voices: {run:?}");

@@ -46,15 +46,18 @@ impl Ledger {
         address
     }
 
-    /// A note's end was told.
-    pub fn end(&mut self, address: NoteAddress) {
-        match self.open.iter().position(|open| *open == address) {
+    /// A note's end was told; false if that note was not open.
+    #[must_use]
+    pub fn end(&mut self, address: NoteAddress) -> bool {
+        let at = self.open.iter().position(|open| *open == address);
+        match at {
             Some(at) => {
                 self.open.swap_remove(at);
                 self.ended += 1;
             }
             None => self.stray += 1,
         }
+        at.is_some()
     }
 
     /// Notes whose end was not yet told.
@@ -76,9 +79,9 @@ impl Ledger {
         self.open.clear();
     }
 
-    /// All is silent: what is still open has been forgotten.
-    pub fn close(&mut self) {
+    /// All is silent: what is still open has been forgotten, and is given.
+    pub fn close(&mut self) -> Vec<NoteAddress> {
         self.lost += self.open.len() as u64;
-        self.open.clear();
+        std::mem::take(&mut self.open)
     }
 }

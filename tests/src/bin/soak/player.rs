@@ -220,7 +220,12 @@ impl Player {
             );
             activity = self.block(Weather::Rest, 256, &[])?;
         }
-        self.ledger.close();
+        for lost in self.ledger.close() {
+            eprintln!(
+                "at rest after block {} and never ended: {lost:?}",
+                self.figures.blocks
+            );
+        }
         Ok(())
     }
 
@@ -270,7 +275,12 @@ impl Player {
                 "a note ends at {} of {samples} samples",
                 end.offset_samples
             );
-            self.ledger.end(end.address);
+            if !self.ledger.end(end.address) {
+                eprintln!(
+                    "an end too many in block {}, {weather:?}, {:?}: {end:?}",
+                    self.figures.blocks, self.hands.settings.voice_mode
+                );
+            }
         }
         self.count(weather, took, plays, left, right);
         Ok(activity)

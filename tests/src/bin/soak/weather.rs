@@ -110,13 +110,22 @@ impl Hands {
                 events.push(Event { offset_samples, kind });
             }
         }
-        // More keys at once than there are voices.
-        if weather == Weather::Gust && dice.one_in(150) {
-            events.extend((0..80).map(|_| Event {
-                offset_samples,
-                kind: note_on(dice, ledger),
-            }));
-        }
+        // A chord; in a gust more keys at once than there are voices.
+        let chord = match weather {
+            Weather::Gust if dice.one_in(150) => 80,
+            Weather::Fair | Weather::Offline if dice.one_in(100) => self.room(voices, ledger).min(5),
+            _ => 0,
+        };
+        events.extend((0..chord).map(|_| Event {
+            offset_samples,
+            kind: note_on(dice, ledger),
+        }));
+    }
+
+    /// Notes that may join those that sound. Wide ones are rendered twice.
+    fn room(&self, voices: usize, ledger: &Ledger) -> usize {
+        let each = if self.settings.width > 0.0 { 2 } else { 1 };
+        (voices / each).saturating_sub(ledger.open())
     }
 
     fn event(
@@ -126,44 +135,52 @@ impl Hands {
         dice: &mut Dice,
         ledger: &mut Ledger,
     ) -> Option<EventKind> {
-        // Wide notes are rendered twice.
-        let each = if self.settings.width > 0.0 { 2 } else { 1 };
-        let has_room = weather == Weather::Gust || ledger.open() * each < voices;
+        let has_room = weather == Weather::Gust || self.room(voices, ledger) > 0;
+        // In fair weather notes are played as by hands, some a second, and much is moved.
+        let (strikes, lets_go) = if weather == Weather::Gust {
+            (30, 55)
+        } else {
+            (10, 18)
+        };
         let address = ledger.one_open(dice);
         let channel = dice.below(u32::from(CHANNELS)) as u8;
-        Some(match dice.below(100) {
-            0..=29 if has_room => note_on(dice, ledger),
-            0..=29 => return None,
-            30..=54 => EventKind::NoteOff { address },
-            55..=57 => EventKind::Choke { address },
-            58..=65 => EventKind::PitchBend {
+        let rolled = dice.below(100);
+        if rolled < strikes {
+            return has_room.then(|| note_on(dice, ledger));
+        }
+        if rolled < lets_go {
+            return Some(EventKind::NoteOff { address });
+        }
+        Some(match dice.below(45) {
+            0 => EventKind::Choke { address },
+            1..=8 => EventKind::PitchBend {
                 channel,
                 semitones: dice.within(-2.0, 2.0),
             },
-            66..=69 => EventKind::Tuning {
+            9..=12 => EventKind::Tuning {
                 address,
                 semitones: dice.within(-1.0, 1.0),
             },
-            70..=79 => EventKind::Modulate {
+            13..=22 => EventKind::Modulate {
                 address,
                 target: dice.pick(&Target::ALL),
                 amount: dice.within(-0.5, 0.5),
             },
-            80..=84 => EventKind::Pressure {
+            23..=28 => EventKind::Pressure {
                 address,
                 value: dice.within(0.0, 1.0),
             },
-            85..=89 => EventKind::Slide {
+            29..=34 => EventKind::Slide {
                 address,
                 value: dice.within(0.0, 1.0),
             },
-            90..=96 => EventKind::Sustain {
+            35..=41 => EventKind::Sustain {
                 channel,
                 down: dice.one_in(3),
             },
-            97 => EventKind::Blend(somewhere(dice)),
-            98 => EventKind::AllNotesOff,
-            _ => EventKind::AllSoundOff,
+            42..=43 => EventKind::Blend(somewhere(dice)),
+            _ if dice.one_in(6) => EventKind::AllSoundOff,
+            _ => EventKind::AllNotesOff,
         })
     }
 
