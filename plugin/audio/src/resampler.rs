@@ -9,8 +9,13 @@ use std::sync::OnceLock;
 
 use crate::partials::lobe::bessel_i0;
 
-/// Phases of a table: rows over one input sample.
-const PHASES: usize = 512;
+/// Phases of a table: rows over one input sample. Between so many a straight line is 94 dB exact, and the tables of the
+/// usual steps fit into a processor's nearest cache.
+const PHASES: usize = 1 << PHASE_BITS;
+const PHASE_BITS: u32 = 8;
+
+/// Bits of a position below its phase.
+const BETWEEN_BITS: u32 = 32 - PHASE_BITS;
 
 /// Points of the sinc at steps up to 1: flat to 0.38 of the note's rate (18.2 kHz at 48 kHz), images under -80 dB.
 const POINTS: usize = 24;
@@ -66,7 +71,7 @@ pub struct SincTable {
 }
 
 impl Resampler {
-    /// The process's tables (about 2 MB), computed at the first call.
+    /// The process's tables (about 1 MB), computed at the first call.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Resampler> = OnceLock::new();
         SHARED.get_or_init(|| Self {
@@ -164,8 +169,8 @@ impl SincTable {
             for lanes in &mut lanes[..out.len()] {
                 let taps = &input[(position >> 32) as usize..];
                 let fraction = position as u32;
-                let rows = &self.rows[(fraction >> 23) as usize * POINTS..];
-                let between = (fraction & 0x7f_ffff) as f32 / 8_388_608.0;
+                let rows = &self.rows[(fraction >> BETWEEN_BITS) as usize * POINTS..];
+                let between = (fraction & ((1 << BETWEEN_BITS) - 1)) as f32 / (1 << BETWEEN_BITS) as f32;
                 *lanes = interpolate(
                     &taps[..POINTS],
                     &rows[..POINTS],
