@@ -18,11 +18,12 @@ use crate::mono::MonoKeys;
 use crate::note::PatchId;
 use crate::note_table::NoteTable;
 use crate::polyphony::Polyphony;
+use crate::rates::Rates;
 use crate::resampler::Resampler;
 use crate::settings::Settings;
 use crate::stream::StreamReader;
 use crate::timbre::Timbre;
-use crate::voice::{Rates, Voice, VoiceContext, VoiceScratch, VoiceState};
+use crate::voice::{Voice, VoiceContext, VoiceScratch, VoiceState};
 
 /// Plays rendered notes and streams under MIDI.
 #[derive(Debug)]

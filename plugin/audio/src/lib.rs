@@ -25,10 +25,12 @@
 //!
 //! What the instrument is made of:
 //! - `voice` plays one note
-//! - `track` one of its renders: a rendered note, and the stream it goes on in
+//! - `track` one of its renders: a rendered note, and the stream it goes on in; `track_reader` from there to the host's rate
+//! - `moved` what moves it alone
 //! - `steering` when it says what its next chunk is to sound like
 //! - `motion` where it is, and how fast it moves: bends and glides
 //! - `tilt` its brightness
+//! - `rates` the host's rate, and how many samples times are
 //! - `polyphony` the voices, and who must go when they run out
 //! - `mono` the keys that one voice plays
 //! - `envelope` attack, decay, sustain, release
@@ -48,10 +50,12 @@ pub mod link;
 pub mod meters;
 mod mono;
 mod motion;
+mod moved;
 pub mod note;
 mod note_table;
 pub mod partials;
 mod polyphony;
+mod rates;
 pub mod rendered_note;
 mod resampler;
 pub mod settings;
@@ -61,4 +65,5 @@ mod sync;
 mod tilt;
 pub mod timbre;
 mod track;
+mod track_reader;
 mod voice;

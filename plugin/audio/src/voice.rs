@@ -5,21 +5,21 @@
 //! what is left, pauses, and fades in where it stopped when samples arrive.
 
 use crate::envelope::{Envelope, EnvelopeShape};
-use crate::event::{NoteAddress, Target};
+use crate::event::NoteAddress;
 use crate::limits::{
-    END_FADE_MS, LATE_JOIN_MS, LEAD_MS, RUN_SAMPLES, STEAL_FADE_MS, STEERING_SAMPLES, STREAM_LEAD_MS,
-    UNDERRUN_FADE_MS,
+    END_FADE_MS, LATE_JOIN_MS, LEAD_MS, RUN_SAMPLES, STEERING_SAMPLES, STREAM_LEAD_MS, UNDERRUN_FADE_MS,
 };
-use crate::motion::{Motion, ONE, fixed_point, smoothing};
+use crate::motion::{Motion, fixed_point};
+use crate::moved::Moved;
 use crate::note::{NoteKey, Part};
 use crate::note_table::{Lookup, NoteTable};
+use crate::rates::{Rates, guard_samples, note_samples};
 use crate::rendered_note::RenderedNote;
 use crate::resampler::{MAX_REACH, MAX_STEP, Resampler};
-use crate::settings::Settings;
 use crate::steering::Steering;
 use crate::tilt::Tilt;
-use crate::timbre::Timbre;
 use crate::track::{Reach, SpliceLengths, Track};
+use crate::track_reader::TrackReader;
 
 /// What a voice is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,78 +75,11 @@ pub struct Voice {
     dying: f32,
 }
 
-/// What moves a single note: the place for all modulation of one voice.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Moved {
-    /// Of each [`Target`], by the host.
-    pub offsets: [f32; Target::ALL.len()],
-    /// 0 to 1.
-    pub pressure: f32,
-    /// 0 to 1, the middle at rest.
-    pub slide: f32,
-}
-
-impl Moved {
-    /// Where all rests.
-    pub const REST: Self = Self {
-        offsets: [0.0; Target::ALL.len()],
-        pressure: 0.0,
-        slide: 0.5,
-    };
-
-    /// What is added to a target.
-    pub fn amount(&self, target: Target, settings: &Settings) -> f32 {
-        let reach = if target == Target::Brightness { 2.0 } else { 1.0 };
-        let of = |moving: Target, value: f32| if moving == target { value } else { 0.0 };
-        self.offsets[target as usize]
-            + of(settings.pressure, self.pressure)
-            + of(settings.slide, reach * (self.slide - 0.5))
-    }
-
-    /// The timbre of a note that the settings give `timbre`.
-    pub fn timbre(&self, mut timbre: Timbre, settings: &Settings) -> Timbre {
-        timbre.blend.x += self.amount(Target::BlendX, settings);
-        timbre.blend.y += self.amount(Target::BlendY, settings);
-        timbre.heat += self.amount(Target::Heat, settings);
-        timbre.bounded()
-    }
-}
-
 /// What is the same for all voices for the length of a `process` call, or longer.
 #[derive(Clone, Copy, Debug)]
 pub struct VoiceContext {
     pub shape: EnvelopeShape,
     pub rates: Rates,
-}
-
-/// The host's rate and what follows from it.
-#[derive(Clone, Copy, Debug)]
-pub struct Rates {
-    pub host_hz: f64,
-    /// Share of the remaining way that a smoothed value goes in one sample.
-    pub smoothing: f64,
-    /// Output samples of the underrun fade.
-    underrun_samples: f32,
-    underrun_fall: f32,
-    dying_fall: f32,
-}
-
-impl Rates {
-    pub fn new(host_hz: f64) -> Self {
-        let per_sample = |ms: f32| (1000.0 / (f64::from(ms) * host_hz)) as f32;
-        Self {
-            host_hz,
-            smoothing: smoothing(host_hz),
-            underrun_samples: (f64::from(UNDERRUN_FADE_MS) * host_hz / 1000.0).ceil() as f32,
-            underrun_fall: per_sample(UNDERRUN_FADE_MS),
-            dying_fall: per_sample(STEAL_FADE_MS),
-        }
-    }
-
-    /// Output samples in a time.
-    pub fn samples(&self, ms: f32) -> f64 {
-        f64::from(ms) / 1000.0 * self.host_hz
-    }
 }
 
 /// Working memory for one run of one voice.
@@ -572,81 +505,12 @@ struct Bounds {
     limit: u64,
 }
 
-/// Samples of a note in a time, at its own rate.
-fn note_samples(note_hz: u32, ms: f32) -> usize {
-    (f64::from(ms) / 1000.0 * f64::from(note_hz)).ceil() as usize
-}
-
-/// Samples of a note that must be left for the underrun fade and the resampler.
-fn guard_samples(motion: &Motion, rates: &Rates) -> usize {
-    MAX_REACH + 2 + (f64::from(rates.underrun_samples + 1.0) * motion.largest_step()).ceil() as usize
-}
-
-/// One track's samples at the voice's positions.
-struct TrackReader<'a> {
-    track: &'a Track,
-    note: &'a RenderedNote,
-    input: &'a mut [f32],
-    spliced: &'a mut [f32],
-}
-
-impl TrackReader<'_> {
-    /// Adds a run in which nothing but the envelope moves: most runs. To the bit what
-    /// [`add_carefully`](Self::add_carefully) would make.
-    fn add_steadily(&mut self, first: u64, step: f64, gains: &[f32], out: &mut [f32]) {
-        let increment = fixed_point(step);
-        let table = Resampler::shared().table(Resampler::table_index(step));
-        let last = first + (out.len() as u64 - 1) * increment;
-        let input = self.read_around(first, last, table.reach());
-        let fraction = u64::from(first as u32);
-        if increment == ONE && fraction == 0 {
-            // What the resampler would give to the bit: its row of phase 0 is a one among zeros.
-            for ((out, input), gain) in out.iter_mut().zip(&input[table.reach() - 1..]).zip(gains) {
-                *out += input * gain;
-            }
-        } else {
-            table.add_run(input, fraction, increment, gains, out);
-        }
-    }
-
-    /// Adds a run whose positions and tables were planned sample by sample.
-    fn add_carefully(&mut self, positions: &[u64], tables: &[u8], gains: &[f32], out: &mut [f32]) {
-        let resampler = Resampler::shared();
-        let reach = tables
-            .iter()
-            .map(|index| resampler.table(*index).reach())
-            .max()
-            .unwrap_or(MAX_REACH);
-        let input = self.read_around(positions[0], positions[positions.len() - 1], reach);
-        for (i, out) in out.iter_mut().enumerate() {
-            let table = resampler.table(tables[i]);
-            let from = (positions[i] >> 32) - (positions[0] >> 32);
-            let input = &input[from as usize + reach - table.reach()..];
-            let fraction = u64::from(positions[i] as u32);
-            table.add_run(input, fraction, 0, &gains[i..=i], std::slice::from_mut(out));
-        }
-    }
-
-    /// The samples from `reach - 1` before the first position to `reach` after the last; silence outside of the note.
-    fn read_around(&mut self, first: u64, last: u64, reach: usize) -> &[f32] {
-        let (first, last) = ((first >> 32) as usize, (last >> 32) as usize);
-        let input = &mut self.input[..last - first + 2 * reach];
-        let before = (reach - 1).saturating_sub(first);
-        input[..before].fill(0.0);
-        let start = first + before - (reach - 1);
-        let read = self
-            .track
-            .read(self.note, start, &mut input[before..], self.spliced);
-        input[before + read..].fill(0.0);
-        input
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::note_table::NoteSlot;
     use crate::rendered_note::NoteWriter;
+    use crate::settings::Settings;
     use crate::sync::Arc;
 
     const CHUNK: usize = 1024;

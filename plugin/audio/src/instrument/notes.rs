@@ -5,10 +5,11 @@
 use super::{Call, Instrument};
 use crate::event::{NoteAddress, Target};
 use crate::mono::HeldKey;
+use crate::moved::Moved;
 use crate::note::{NoteKey, Part, PatchId};
 use crate::settings::{VoiceMode, unit};
 use crate::track::Track;
-use crate::voice::{Moved, Voice, VoiceState};
+use crate::voice::{Voice, VoiceState};
 
 /// A legato step wider than this is struck anew: sounds bent further are caricatures.
 const WIDEST_LEGATO_CENTS: f64 = 2400.0;

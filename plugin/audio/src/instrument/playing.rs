@@ -7,12 +7,14 @@ use crate::event::Target;
 use crate::limits::RUN_SAMPLES;
 use crate::link::{AudioEnd, StreamTag};
 use crate::meters::Meters;
+use crate::moved::Moved;
 use crate::note::{NoteKey, Part};
+use crate::rates::Rates;
 use crate::settings::Settings;
 use crate::stream::StreamControl;
 use crate::timbre::{Timbre, TimbreCell};
 use crate::track::Track;
-use crate::voice::{Buses, Moved, Notes, Rates, Voice, VoiceState};
+use crate::voice::{Buses, Notes, Voice, VoiceState};
 
 /// The side's level at full width: a mono sum then loses 1 dB against a channel.
 const FULL_WIDTH: f32 = 0.5;

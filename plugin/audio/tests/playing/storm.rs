@@ -7,7 +7,7 @@
 //! ```
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use betwixt_audio::blend::Blend;
 use betwixt_audio::event::{Event, EventKind, NoteAddress};
@@ -18,6 +18,9 @@ use betwixt_audio::note::PatchId;
 use betwixt_audio::settings::Settings;
 
 use crate::workshop::{Workshop, at};
+
+/// The audio thread is at most this far ahead of the scheduler.
+const BLOCKS_A_ROUND: usize = 16;
 
 /// What a storm did.
 #[derive(Debug, Default)]
@@ -49,8 +52,9 @@ pub fn storm(blocks: usize, mut watched: impl FnMut(&mut dyn FnMut())) -> Tally 
     let mut instrument = Instrument::new(audio, meters.clone());
     instrument.prepare(44_100.0);
     let stop = Arc::new(AtomicBool::new(false));
+    let rounds = Arc::new(AtomicUsize::new(0));
     let scheduler = {
-        let stop = stop.clone();
+        let (stop, rounds) = (stop.clone(), rounds.clone());
         std::thread::spawn(move || {
             let mut workshop = Workshop::new(scheduler);
             workshop.note_chunks = 40;
@@ -65,6 +69,7 @@ pub fn storm(blocks: usize, mut watched: impl FnMut(&mut dyn FnMut())) -> Tally 
                     5 => workshop.send_patch(PatchId(dice.roll(3))),
                     _ => drop(workshop.render(6)),
                 }
+                rounds.fetch_add(1, Ordering::Relaxed);
                 std::thread::sleep(std::time::Duration::from_micros(20));
             }
             workshop.rendered_chunks
@@ -131,7 +136,8 @@ pub fn storm(blocks: usize, mut watched: impl FnMut(&mut dyn FnMut())) -> Tally 
         });
         tally.sounded |= activity == Activity::Sounding;
         assert!(left.iter().all(|sample| sample.is_finite()));
-        if block % 16 == 0 {
+        // However busy the machine is, the scheduler gets its turns.
+        while rounds.load(Ordering::Relaxed) < block / BLOCKS_A_ROUND {
             std::thread::yield_now();
         }
     }
