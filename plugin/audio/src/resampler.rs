@@ -130,27 +130,36 @@ impl SincTable {
             // SAFETY: the flag is set only where the processor was found to have AVX2.
             return unsafe { self.add_run_avx2(input, position, increment, gains, out) };
         }
-        self.add_run_here(input, position, increment, gains, out);
+        self.add_run_here(input, position, increment, gains, out, sum_lanes);
     }
 
     /// The same with vectors of eight: the same operations in the same order, so the same bits.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn add_run_avx2(&self, input: &[f32], position: u64, increment: u64, gains: &[f32], out: &mut [f32]) {
-        self.add_run_here(input, position, increment, gains, out);
+        let sum = |lanes: &Lanes| sum_lanes_avx2(lanes);
+        self.add_run_here(input, position, increment, gains, out, sum);
     }
 
     #[inline(always)]
-    fn add_run_here(&self, input: &[f32], position: u64, increment: u64, gains: &[f32], out: &mut [f32]) {
+    fn add_run_here(
+        &self,
+        input: &[f32],
+        position: u64,
+        increment: u64,
+        gains: &[f32],
+        out: &mut [f32],
+        sum: impl Fn(&Lanes) -> [f32; LANES],
+    ) {
         match self.points {
-            24 => self.add_run_of::<24>(input, position, increment, gains, out),
-            32 => self.add_run_of::<32>(input, position, increment, gains, out),
-            40 => self.add_run_of::<40>(input, position, increment, gains, out),
-            48 => self.add_run_of::<48>(input, position, increment, gains, out),
-            56 => self.add_run_of::<56>(input, position, increment, gains, out),
-            64 => self.add_run_of::<64>(input, position, increment, gains, out),
-            80 => self.add_run_of::<80>(input, position, increment, gains, out),
-            _ => self.add_run_of::<MAX_POINTS>(input, position, increment, gains, out),
+            24 => self.add_run_of::<24>(input, position, increment, gains, out, sum),
+            32 => self.add_run_of::<32>(input, position, increment, gains, out, sum),
+            40 => self.add_run_of::<40>(input, position, increment, gains, out, sum),
+            48 => self.add_run_of::<48>(input, position, increment, gains, out, sum),
+            56 => self.add_run_of::<56>(input, position, increment, gains, out, sum),
+            64 => self.add_run_of::<64>(input, position, increment, gains, out, sum),
+            80 => self.add_run_of::<80>(input, position, increment, gains, out, sum),
+            _ => self.add_run_of::<MAX_POINTS>(input, position, increment, gains, out, sum),
         }
     }
 
@@ -162,10 +171,11 @@ impl SincTable {
         increment: u64,
         gains: &[f32],
         out: &mut [f32],
+        sum: impl Fn(&Lanes) -> [f32; LANES],
     ) {
         // Lanes of several samples before any is summed up: compilers make better vectors of it.
-        let mut lanes = [[0.0; LANES]; 16];
-        for (out, gains) in out.chunks_mut(lanes.len()).zip(gains.chunks(lanes.len())) {
+        let mut lanes = [[0.0; LANES]; LANES];
+        for (out, gains) in out.chunks_mut(LANES).zip(gains.chunks(LANES)) {
             for lanes in &mut lanes[..out.len()] {
                 let taps = &input[(position >> 32) as usize..];
                 let fraction = position as u32;
@@ -179,13 +189,47 @@ impl SincTable {
                 );
                 position += increment;
             }
-            for ((out, lanes), gain) in out.iter_mut().zip(&lanes).zip(gains) {
-                let half: [f32; LANES / 2] =
-                    std::array::from_fn(|lane| lanes[lane] + lanes[lane + LANES / 2]);
-                *out += ((half[0] + half[2]) + (half[1] + half[3])) * gain;
+            for ((out, sum), gain) in out.iter_mut().zip(sum(&lanes)).zip(gains) {
+                *out += sum * gain;
             }
         }
     }
+}
+
+/// Partial sums of eight samples, a row each.
+type Lanes = [[f32; LANES]; LANES];
+
+/// Each sample's sum: neighbours first, as processors do.
+#[inline(always)]
+fn sum_lanes(lanes: &Lanes) -> [f32; LANES] {
+    lanes.map(|[a, b, c, d, e, f, g, h]| ((a + b) + (c + d)) + ((e + f) + (g + h)))
+}
+
+/// The same eight at a time.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sum_lanes_avx2(lanes: &Lanes) -> [f32; LANES] {
+    use std::arch::x86_64::{
+        __m256, _mm256_add_ps, _mm256_hadd_ps, _mm256_loadu_ps, _mm256_permute2f128_ps, _mm256_storeu_ps,
+    };
+    // SAFETY: a row is eight numbers, which may lie anywhere.
+    let row = |sample: usize| -> __m256 { unsafe { _mm256_loadu_ps(lanes[sample].as_ptr()) } };
+    let four = |first: usize| {
+        _mm256_hadd_ps(
+            _mm256_hadd_ps(row(first), row(first + 1)),
+            _mm256_hadd_ps(row(first + 2), row(first + 3)),
+        )
+    };
+    let (early, late) = (four(0), four(4));
+    let sums = _mm256_add_ps(
+        _mm256_permute2f128_ps::<0x20>(early, late),
+        _mm256_permute2f128_ps::<0x31>(early, late),
+    );
+    let mut out = [0.0; LANES];
+    // SAFETY: there is room for eight numbers, anywhere.
+    unsafe { _mm256_storeu_ps(out.as_mut_ptr(), sums) };
+    out
 }
 
 /// Eight partial sums of the taps, weighted by what lies `between` (0 to 1) two rows. All three are of one length.
@@ -267,7 +311,7 @@ mod tests {
         for table in &Resampler::shared().tables {
             let (mut wide, mut plain) = ([0.0; 500], [0.0; 500]);
             table.add_run(&input, 12_345, 5_000_000_011, &[0.7; 500], &mut wide);
-            table.add_run_here(&input, 12_345, 5_000_000_011, &[0.7; 500], &mut plain);
+            table.add_run_here(&input, 12_345, 5_000_000_011, &[0.7; 500], &mut plain, sum_lanes);
             assert_eq!(wide, plain);
         }
     }
