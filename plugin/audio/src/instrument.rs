@@ -239,7 +239,11 @@ impl Instrument {
                 ToAudio::Stream { tag, reader } => self.receive_stream(tag, reader),
                 ToAudio::RefuseStream(tag) => {
                     for voice in self.polyphony.all() {
-                        if voice.tracks.iter_mut().flatten().any(|track| track.refuse(tag)) {
+                        let mut tracks = voice.tracks.iter_mut().flatten();
+                        if tracks.any(|track| track.awaits(tag)) {
+                            // Middle and side go together or not at all.
+                            let tracks = voice.tracks.iter_mut().flatten();
+                            tracks.for_each(|track| track.leave_stream(&mut self.stock.end));
                             self.meters.count_degraded();
                             voice.steering.was_refused();
                         }

@@ -143,13 +143,9 @@ impl Track {
         None
     }
 
-    /// There will be no stream; says whether it was this track's.
-    pub fn refuse(&mut self, tag: StreamTag) -> bool {
-        let refused = self.stream.as_ref().is_some_and(|stream| stream.tag == tag);
-        if refused {
-            self.stream = None;
-        }
-        refused
+    /// Whether this stream was asked for and has not come.
+    pub fn awaits(&self, tag: StreamTag) -> bool {
+        self.awaits_stream() && self.stream.as_ref().is_some_and(|stream| stream.tag == tag)
     }
 
     /// Lets go of the stream.

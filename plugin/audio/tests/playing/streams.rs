@@ -191,10 +191,12 @@ fn a_stream_that_runs_dry_gives_way_to_its_note_and_comes_back() {
 #[test]
 fn where_streams_are_refused_the_note_plays_on_as_it_was() {
     let mut stage = stage(0.0);
+    stage.settings.width = 0.5;
     stage.workshop.get_mut().refuses_streams = true;
-    stage.bounce(10_000, &[at(0, on(69))]);
+    stage.bounce_wide(10_000, &[at(0, on(69))], 4);
     stage.settings.blend.x = 1.0;
-    let out = stage.bounce(20_000, &[]);
+    let (left, right) = stage.bounce_wide(20_000, &[], 4);
+    let out: Vec<f32> = left.iter().zip(right).map(|(l, r)| 0.5 * (l + r)).collect();
     assert!(level(&out[8000..], 440.0) > 0.09 && level(&out[8000..], SECOND_HZ) < 0.013);
     assert!(stage.meters.degraded() > 0);
 }
