@@ -334,7 +334,7 @@ impl Stock {
         if voice.state == VoiceState::Waiting {
             self.finish(voice, call, at);
         } else {
-            self.mono.forget(voice.address);
+            self.mono.forget(voice.order);
             call.end_note(at, voice.address);
             voice.kill();
         }
@@ -343,7 +343,7 @@ impl Stock {
     /// Frees the voice, and tells its end unless that was told when it was silenced.
     fn finish(&mut self, voice: &mut Voice, call: &mut Call<'_>, at: usize) {
         if voice.state != VoiceState::Dying {
-            self.mono.forget(voice.address);
+            self.mono.forget(voice.order);
             call.end_note(at, voice.address);
         }
         self.leave_tracks(voice);

@@ -22,7 +22,7 @@ impl Instrument {
     pub(super) fn note_on(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress, velocity: f32) {
         if call.settings.voice_mode == VoiceMode::Poly {
             self.release_same_key(call, at, address);
-            self.strike(call, at, address, velocity);
+            let _ = self.strike(call, at, address, velocity);
             return;
         }
         // The key may be down already: struck again, it is another note.
@@ -34,63 +34,42 @@ impl Instrument {
         };
         self.lift(call, at, same);
         let is_legato = call.settings.voice_mode == VoiceMode::Legato && self.stock.mono.last().is_some();
-        let held = HeldKey { address, velocity };
-        let sounding = self.polyphony.all().iter().position(|voice| voice.is_live());
-        let replaced_is_down = sounding.is_some_and(|index| {
-            let replaced = self.polyphony.all()[index].address;
-            self.stock.mono.holds(replaced)
-        });
-        if let Some(crowded) = self.stock.mono.press(held) {
-            self.end_unless_sounding(call, at, crowded.address);
+        if let Some(crowded) = self.stock.mono.press(address, velocity) {
+            end_unless_sounding(call, at, crowded);
         }
-        match sounding {
-            Some(index) => self.follow(call, at, index, held, is_legato, replaced_is_down),
-            None => self.strike(call, at, address, velocity),
+        let voices = self.polyphony.all().iter().enumerate();
+        let live = voices.filter(|(_, voice)| voice.is_live());
+        match live.max_by_key(|(_, voice)| voice.order) {
+            Some((index, _)) => self.follow(call, at, index, is_legato),
+            None => self.strike_last(call, at),
         }
     }
 
-    /// Keys of the one voice go up; tells the ends of those that do not sound. What did sound, if it is among them.
-    fn lift(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) -> Option<HeldKey> {
+    /// Keys of the one voice go up; tells the ends of those that do not sound. The voice of what did sound, if that is among
+    /// them.
+    fn lift(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) -> Option<u64> {
         let mut sounding = None;
         while let Some(lifted) = self.stock.mono.lift(address) {
-            if self.end_unless_sounding(call, at, lifted.address) {
-                sounding = Some(lifted);
-            }
+            end_unless_sounding(call, at, lifted);
+            sounding = lifted.voice.or(sounding);
         }
         sounding
     }
 
-    /// Tells the end of a note that no voice plays; says whether one does.
-    fn end_unless_sounding(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) -> bool {
-        let mut voices = self.polyphony.all().iter();
-        let sounds = voices.any(|voice| voice.is_live() && voice.address == address);
-        if !sounds {
-            call.end_note(at, address);
-        }
-        sounds
-    }
-
-    /// The one voice goes over to another key: bent there, or let go for a new strike. The end of a note whose key is still
-    /// down is told when that goes up.
-    fn follow(
-        &mut self,
-        call: &mut Call<'_>,
-        at: usize,
-        index: usize,
-        to: HeldKey,
-        is_legato: bool,
-        replaced_is_down: bool,
-    ) {
+    /// The one voice goes over to the key struck last: bent there, or let go for a new strike. The end of a note whose key is
+    /// still down is told when that goes up.
+    fn follow(&mut self, call: &mut Call<'_>, at: usize, index: usize, is_legato: bool) {
+        let Some(to) = self.stock.mono.last() else { return };
         let target = base_cents(call, to.address);
         let voice = &mut self.polyphony.all()[index];
         let far = (target - f64::from(voice.rendered_cents())).abs() > WIDEST_LEGATO_CENTS;
         let bends = is_legato && !far && voice.state == VoiceState::Playing && !voice.is_ending && voice.held;
-        if !replaced_is_down {
+        if !self.stock.mono.leave(voice.order) {
             call.end_note(at, voice.address);
         }
         if !bends {
             self.silence_told(index);
-            return self.strike(call, at, to.address, to.velocity);
+            return self.strike_last(call, at);
         }
         let rates = call.context.rates;
         let from = base_cents(call, voice.address) + voice.motion.glide_cents();
@@ -98,7 +77,19 @@ impl Instrument {
         let samples = rates.samples(call.settings.glide_ms.max(LEGATO_MS));
         voice.motion.glide_from(from - target, samples as u32);
         voice.follows_at_once = true;
+        self.stock.mono.last_sounds(voice.order);
         self.last_cents = Some(target);
+    }
+
+    /// Takes a voice for the key of the one voice that was struck last.
+    fn strike_last(&mut self, call: &mut Call<'_>, at: usize) {
+        let Some(last) = self.stock.mono.last() else {
+            return;
+        };
+        match self.strike(call, at, last.address, last.velocity) {
+            Some(voice) => self.stock.mono.last_sounds(voice),
+            None => self.stock.mono.drop_last(),
+        }
     }
 
     /// Fades a voice out whose note's end is told already, or will be.
@@ -112,8 +103,8 @@ impl Instrument {
         }
     }
 
-    /// Takes a voice for a new note.
-    pub(super) fn strike(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress, velocity: f32) {
+    /// Takes a voice for a new note, and gives its order; none if the note ended at once.
+    fn strike(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress, velocity: f32) -> Option<u64> {
         while let (None, Some(patience)) = (self.patch, call.patience) {
             if !patience.wait_for_news() {
                 call.patience = None;
@@ -121,8 +112,8 @@ impl Instrument {
             self.receive();
         }
         let Some((patch, _)) = self.patch.filter(|(_, occupied)| occupied.count() > 0) else {
-            self.stock.mono.forget(address);
-            return call.end_note(at, address);
+            call.end_note(at, address);
+            return None;
         };
         let channel = self.channels[usize::from(address.channel.unwrap_or(0).min(15))];
         let moved = Moved {
@@ -132,8 +123,8 @@ impl Instrument {
         };
         let Some((key, tracks)) = self.tracks(call, patch, address, &moved) else {
             self.meters.count_refused();
-            self.stock.mono.forget(address);
-            return call.end_note(at, address);
+            call.end_note(at, address);
+            return None;
         };
         if let Some(voice) = self.polyphony.victim() {
             self.meters.count_stolen();
@@ -141,9 +132,7 @@ impl Instrument {
         }
         let target = base_cents(call, address);
         // There is one: at most 64 of the 96 voices are live.
-        let Some(voice) = self.polyphony.place() else {
-            return;
-        };
+        let voice = self.polyphony.place()?;
         self.stock.leave_tracks(voice);
         voice.take(address, key, tracks);
         voice.moved = moved;
@@ -156,6 +145,7 @@ impl Instrument {
             voice.motion.glide_from(last - target, samples as u32);
         }
         self.last_cents = Some(target);
+        Some(voice.order)
     }
 
     /// The rendered notes of a strike, requested if they are not here; none if there is no way to get them now.
@@ -206,15 +196,17 @@ impl Instrument {
 
     pub(super) fn note_off(&mut self, call: &mut Call<'_>, at: usize, address: NoteAddress) {
         let sounding = self.lift(call, at, address);
-        if let (Some(lifted), Some(to)) = (sounding, self.stock.mono.last())
-            && let Some(index) = self
-                .polyphony
-                .all()
-                .iter()
-                .position(|voice| voice.is_live() && voice.held && voice.address == lifted.address)
+        let mode = call.settings.voice_mode;
+        let index = self
+            .polyphony
+            .all()
+            .iter()
+            .position(|voice| voice.is_live() && Some(voice.order) == sounding);
+        if let Some(index) = index
+            && mode != VoiceMode::Poly
+            && self.stock.mono.last().is_some()
         {
-            let is_legato = call.settings.voice_mode == VoiceMode::Legato;
-            return self.follow(call, at, index, to, is_legato, false);
+            self.follow(call, at, index, mode == VoiceMode::Legato);
         }
         for voice in self.polyphony.matching(address) {
             if voice.held && self.channels[usize::from(voice.channel)].sustain {
@@ -301,6 +293,13 @@ impl Instrument {
             self.stock.leave_tracks(voice);
             (voice.note, voice.tracks) = (Some(key), tracks);
         }
+    }
+}
+
+/// Tells the end of a note whose key has gone up, unless a voice plays it on.
+fn end_unless_sounding(call: &mut Call<'_>, at: usize, key: HeldKey) {
+    if key.voice.is_none() {
+        call.end_note(at, key.address);
     }
 }
 

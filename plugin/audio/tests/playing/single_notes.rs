@@ -157,3 +157,26 @@ fn a_key_that_is_struck_twice_or_outlives_its_sound_ends_once_each() {
         assert_eq!(stage.ends.len(), 2, "{mode:?}");
     }
 }
+
+#[test]
+fn a_tail_of_the_same_key_is_not_taken_for_the_key_that_is_down() {
+    let mut stage = stage(VoiceMode::Poly);
+    stage.settings.release_ms = 3000.0;
+    // Tails of keys 60 and 64 sound on while the mode changes.
+    stage.bounce(
+        8000,
+        &[
+            at(0, on(60)),
+            at(100, on(64)),
+            at(4000, off(60)),
+            at(4100, off(64)),
+        ],
+    );
+    stage.settings.voice_mode = VoiceMode::Mono;
+    stage.bounce(4000, &[at(0, on(60)), at(1000, on(64)), at(2000, on(67))]);
+    stage.bounce(4000, &[at(0, off(60)), at(100, off(67)), at(200, off(64))]);
+    stage.bounce(4 * RATE_HZ as usize, &[]);
+    let mut keys: Vec<u8> = stage.ends.iter().filter_map(|(_, address)| address.key).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, [60, 60, 64, 64, 67]);
+}
