@@ -17,7 +17,8 @@ const PHASE_BITS: u32 = 8;
 /// Bits of a position below its phase.
 const BETWEEN_BITS: u32 = 32 - PHASE_BITS;
 
-/// Points of the sinc at steps up to 1: flat to 0.38 of the note's rate (18.2 kHz at 48 kHz), images under -80 dB.
+/// Points of the sinc at steps up to 1: flat to 0.38 of the note's rate (18.2 kHz at 48 kHz), images under -80 dB. Larger
+/// steps have about as many periods of their longer sincs: 17 kHz in a 44.1 kHz host.
 const POINTS: usize = 24;
 
 /// The largest step of each table: up to an octave over a 44.1 kHz host's, two semitones apart. The second is 48 kHz in a
@@ -92,7 +93,7 @@ impl Resampler {
 
 impl SincTable {
     fn new(step: f64) -> Self {
-        let points = ((POINTS as f64 * step / LANES as f64).ceil() as usize * LANES).min(MAX_POINTS);
+        let points = ((POINTS as f64 * step / LANES as f64).round() as usize * LANES).min(MAX_POINTS);
         let half = points as f64 / 2.0;
         let cutoff = 1.0 / step;
         let mut rows = Vec::with_capacity((PHASES + 1) * points);
@@ -158,7 +159,7 @@ impl SincTable {
             48 => self.add_run_of::<48>(input, position, increment, gains, out, sum),
             56 => self.add_run_of::<56>(input, position, increment, gains, out, sum),
             64 => self.add_run_of::<64>(input, position, increment, gains, out, sum),
-            80 => self.add_run_of::<80>(input, position, increment, gains, out, sum),
+            72 => self.add_run_of::<72>(input, position, increment, gains, out, sum),
             _ => self.add_run_of::<MAX_POINTS>(input, position, increment, gains, out, sum),
         }
     }
@@ -320,7 +321,7 @@ mod tests {
     fn every_table_has_a_run_of_its_length() {
         for table in &Resampler::shared().tables {
             assert!(
-                [24, 32, 40, 48, 56, 64, 80, MAX_POINTS].contains(&table.points),
+                [24, 32, 40, 48, 56, 64, 72, MAX_POINTS].contains(&table.points),
                 "{} points",
                 table.points
             );
