@@ -5,7 +5,8 @@
 //! reports races that are none: it runs where the toolchain has the library's source (`rustup component add rust-src`) to
 //! compile it anew. The sanitizers' flags are unstable ones; the stable compiler takes them all the same.
 //!
-//! Properties are tried on fewer cases than in `cargo xtask test`: here only the memory is looked at.
+//! Signals are computed many times slower under a sanitizer: some minutes each. Debug assertions are on, with which the
+//! tests also storm for less long, and properties are tried on fewer cases where they leave that open.
 
 use std::path::Path;
 use std::process::Command;
@@ -72,7 +73,7 @@ fn tests(workspace: &Workspace, sanitizer: &Sanitizer, target: &str) -> Command 
     }
     cargo
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", sanitizer.flag)
+        .env("RUSTFLAGS", format!("{} -Cdebug-assertions", sanitizer.flag))
         .env("PROPTEST_CASES", PROPERTY_CASES)
         .env(
             "CARGO_TARGET_DIR",

@@ -90,10 +90,10 @@ fn scan(clap: &Path) -> Result<Duration> {
 /// Memory that a second of rendered notes takes, with all that belongs to it.
 pub fn memory() -> Result<Vec<Figure>> {
     let engine = live::engine(EngineOptions::default().workers)?;
-    let mut player = Player::new(&engine, factory::held_patch()?);
-    let mut card = SoundCard::start();
+    let mut player = Player::new(&engine, factory::held_patch()?, live::BLOCK);
+    let mut card = SoundCard::start(live::BLOCK);
     let strikes: Vec<EventKind> = (0..KEPT_NOTES).map(|note| live::note_on(48 + note)).collect();
-    for block in 0..live::blocks(KEPT_SECONDS) {
+    for block in 0..live::blocks(KEPT_SECONDS, live::BLOCK) {
         card.next_block();
         player.block(if block == 0 { &strikes } else { &[] });
     }
@@ -121,7 +121,7 @@ pub fn idling(seconds: f64) -> Result<Vec<Figure>> {
     let engine = live::engine(EngineOptions::default().workers)?;
     let patch = factory::held_patch()?;
     let mut players: Vec<_> = (0..IDLE_INSTANCES)
-        .map(|_| Player::new(&engine, patch.clone()))
+        .map(|_| Player::new(&engine, patch.clone(), live::BLOCK))
         .collect();
     // Until the engine has gone to its slow pace.
     thread::sleep(Duration::from_secs(3));
@@ -132,9 +132,9 @@ pub fn idling(seconds: f64) -> Result<Vec<Figure>> {
         Ok((time()? - before).as_secs_f64() / began.elapsed().as_secs_f64() * 100.0)
     };
     let alone = used(&mut || thread::sleep(Duration::from_secs_f64(seconds)))?;
-    let mut card = SoundCard::start();
+    let mut card = SoundCard::start(live::BLOCK);
     let asked = used(&mut || {
-        for _ in 0..live::blocks(seconds) {
+        for _ in 0..live::blocks(seconds, live::BLOCK) {
             card.next_block();
             players.iter_mut().for_each(|player| {
                 player.block(&[]);

@@ -21,11 +21,11 @@ const GOLDEN: f64 = 0.618_033_988_75;
 /// From the strike of a note that is not in the cache to its first sample.
 pub fn cold_note(rounds: u32) -> Result<Vec<Figure>> {
     let engine = live::engine(EngineOptions::default().workers)?;
-    let mut player = Player::new(&engine, factory::held_patch()?);
-    let mut card = SoundCard::start();
+    let mut player = Player::new(&engine, factory::held_patch()?, BLOCK);
+    let mut card = SoundCard::start(BLOCK);
     let mut times_ms = Vec::new();
     for round in 0..rounds {
-        for _ in 0..live::blocks(IDLE_SECONDS) {
+        for _ in 0..live::blocks(IDLE_SECONDS, BLOCK) {
             card.next_block();
             player.block(&[]);
         }
@@ -46,7 +46,7 @@ pub fn cold_note(rounds: u32) -> Result<Vec<Figure>> {
             }
             waited += 1;
             ensure!(
-                waited < live::blocks(PATIENCE_SECONDS) as usize,
+                waited < live::blocks(PATIENCE_SECONDS, BLOCK) as usize,
                 "a note never begins"
             );
         };
@@ -73,9 +73,9 @@ pub fn cold_note(rounds: u32) -> Result<Vec<Figure>> {
 pub fn blend_jump(rounds: u32) -> Result<Vec<Figure>> {
     let engine = live::engine(EngineOptions::default().workers)?;
     let patch = factory::held_patch()?;
-    let mut one = Player::new(&engine, patch.clone());
-    let mut twin = Player::new(&engine, patch);
-    let mut card = SoundCard::start();
+    let mut one = Player::new(&engine, patch.clone(), BLOCK);
+    let mut twin = Player::new(&engine, patch, BLOCK);
+    let mut card = SoundCard::start(BLOCK);
     let (rest, there) = (Blend { x: 0.2, y: 0.2 }, Blend { x: 0.9, y: 0.8 });
     let (mut changed_ms, mut heard_ms) = (Vec::new(), Vec::new());
     (one.settings.blend, twin.settings.blend) = (rest, rest);
@@ -93,7 +93,7 @@ pub fn blend_jump(rounds: u32) -> Result<Vec<Figure>> {
         let peak = play_both(&mut one, &mut twin, &mut card, key, seconds)?;
         one.settings.blend = there;
         let (mut changed, mut heard) = (None, None);
-        for block in 0..live::blocks(PATIENCE_SECONDS) as usize {
+        for block in 0..live::blocks(PATIENCE_SECONDS, BLOCK) as usize {
             card.next_block();
             one.block(&[]);
             twin.block(&[]);
@@ -144,7 +144,7 @@ fn play_both(
 ) -> Result<f32> {
     let mut peak = 0.0_f32;
     let mut differs = false;
-    for block in 0..live::blocks(seconds) {
+    for block in 0..live::blocks(seconds, BLOCK) {
         card.next_block();
         let strike = [live::note_on(key)];
         let events = if block == 0 { &strike[..] } else { &[] };

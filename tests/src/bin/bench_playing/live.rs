@@ -15,6 +15,7 @@ use betwixt_engine::patch::Patch;
 use betwixt_tests::factory;
 
 pub const RATE_HZ: f64 = 48_000.0;
+/// The block that is measured with unless another is.
 pub const BLOCK: usize = 128;
 
 /// An engine with the shipped model, loaded.
@@ -33,28 +34,30 @@ pub fn engine(workers: usize) -> Result<Arc<Engine>> {
 #[derive(Debug)]
 pub struct SoundCard {
     due: Instant,
+    plays: Duration,
     /// Blocks that the machine came to more than a block late, being busy elsewhere.
     pub late: u64,
 }
 
 impl SoundCard {
-    pub fn start() -> Self {
+    /// One that asks for blocks of so many samples.
+    pub fn start(block: usize) -> Self {
         Self {
             due: Instant::now(),
+            plays: Duration::from_secs_f64(block as f64 / RATE_HZ),
             late: 0,
         }
     }
 
     /// Waits for the next block's time.
     pub fn next_block(&mut self) {
-        let plays = Duration::from_secs_f64(BLOCK as f64 / RATE_HZ);
         let now = Instant::now();
-        if now > self.due + plays {
+        if now > self.due + self.plays {
             self.late += 1;
             self.due = now;
         }
         thread::sleep(self.due.saturating_duration_since(now));
-        self.due += plays;
+        self.due += self.plays;
     }
 }
 
@@ -66,12 +69,14 @@ pub struct Player {
     pub meters: Arc<Meters>,
     pub settings: Settings,
     /// The last block.
-    pub left: [f32; BLOCK],
+    pub left: Vec<f32>,
+    right: Vec<f32>,
     instrument: Instrument,
 }
 
 impl Player {
-    pub fn new(engine: &Arc<Engine>, patch: Patch) -> Self {
+    /// One that plays blocks of so many samples.
+    pub fn new(engine: &Arc<Engine>, patch: Patch, block: usize) -> Self {
         let (instance, end) = Instance::new(engine);
         let meters = Arc::new(Meters::default());
         let mut instrument = Instrument::new(end, Arc::clone(&meters));
@@ -85,7 +90,8 @@ impl Player {
                 release_ms: 30.0,
                 ..Settings::default()
             },
-            left: [0.0; BLOCK],
+            left: vec![0.0; block],
+            right: vec![0.0; block],
             instrument,
         }
     }
@@ -99,10 +105,9 @@ impl Player {
                 kind: *kind,
             })
             .collect();
-        let mut right = [0.0; BLOCK];
         self.instrument.process(
             &mut self.left,
-            &mut right,
+            &mut self.right,
             &events,
             &self.settings,
             None,
@@ -131,7 +136,7 @@ pub fn note_on(key: u8) -> EventKind {
     }
 }
 
-/// Blocks in a time.
-pub fn blocks(seconds: f64) -> u64 {
-    (seconds * RATE_HZ / BLOCK as f64).round() as u64
+/// Blocks of so many samples in a time.
+pub fn blocks(seconds: f64, block: usize) -> u64 {
+    (seconds * RATE_HZ / block as f64).round() as u64
 }

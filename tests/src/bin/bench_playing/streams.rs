@@ -18,10 +18,15 @@ use crate::live::{self, Player, SoundCard};
 const ROUND_SECONDS: f32 = 10.0;
 /// Until the notes are there and all voices stream.
 const WARM_UP_SECONDS: f64 = 3.0;
-/// Of each try when the most voices are looked for.
+/// Of each try when the most voices are looked for, and of the longer blocks.
 const TRY_SECONDS: f64 = 5.0;
 const TRIES: [u8; 10] = [4, 8, 12, 16, 20, 24, 32, 40, 48, 64];
 const LOWEST_KEY: u8 = 36;
+
+/// Workers, and the voices that they are to keep up with.
+const GOALS: [(usize, u8); 2] = [(1, 16), (2, 32)];
+/// Blocks that sound cards ask for.
+const BLOCKS: [usize; 3] = [live::BLOCK, 512, 1024];
 
 /// What a run showed.
 #[derive(Debug, Clone, Copy)]
@@ -38,31 +43,30 @@ struct Run {
 pub fn measure(seconds: f64, search: bool) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    for (workers, voices) in [(1, 16), (2, 32)] {
+    for (workers, voices) in GOALS {
         if workers > cores {
             continue;
         }
         let kept = keep_to(workers);
         let on = format!("on {workers} core{}", if workers == 1 { "" } else { "s" });
         let on = if kept { on } else { format!("{on} (workers only)") };
-        let run = run(workers, voices, seconds)?;
-        let detail = format!(
-            "{seconds:.0} s, fewest streams {}, {} late blocks, {:.2} cores used",
-            run.fewest_streams, run.late_blocks, run.cores_used
-        );
-        let name = |what: &str| format!("{voices} moving voices {on}, {what}");
-        figures.push(Figure::new(
-            name("underruns"),
-            run.underruns as f64,
-            "",
-            detail.clone(),
-        ));
-        figures.push(Figure::new(
-            name("degraded"),
-            run.degraded as f64,
-            "times",
-            detail,
-        ));
+        for block in BLOCKS {
+            // The goals are for the first; the others tell whether longer ones are as good.
+            let seconds = if block == live::BLOCK {
+                seconds
+            } else {
+                seconds.min(TRY_SECONDS)
+            };
+            let run = run(workers, voices, seconds, block)?;
+            let detail = format!(
+                "{seconds:.0} s, fewest streams {}, {} late blocks, {:.2} cores used",
+                run.fewest_streams, run.late_blocks, run.cores_used
+            );
+            let name = |what: &str| format!("{voices} moving voices {on}, blocks of {block}, {what}");
+            let underruns = Figure::new(name("underruns"), run.underruns as f64, "", detail.clone());
+            let degraded = Figure::new(name("degraded"), run.degraded as f64, "times", detail);
+            figures.extend([underruns, degraded]);
+        }
         if search {
             figures.extend(most(workers, &on)?);
         }
@@ -73,17 +77,18 @@ pub fn measure(seconds: f64, search: bool) -> Result<Vec<Figure>> {
 
 /// The most voices without an underrun, and without a coarser blend.
 fn most(workers: usize, on: &str) -> Result<Vec<Figure>> {
-    let (mut gapless, mut exact) = (0, 0);
+    let (mut gapless, mut exact) = (0, None);
     for voices in TRIES {
-        let run = run(workers, voices, TRY_SECONDS)?;
+        let run = run(workers, voices, TRY_SECONDS, live::BLOCK)?;
+        if run.degraded > 0 || run.underruns > 0 {
+            exact.get_or_insert(gapless);
+        }
         if run.underruns > 0 {
             break;
         }
         gapless = voices;
-        if run.degraded == 0 && exact == TRIES.iter().copied().filter(|n| *n < voices).max().unwrap_or(0) {
-            exact = voices;
-        }
     }
+    let exact = exact.unwrap_or(gapless);
     let detail = format!("{TRY_SECONDS:.0} s each of {TRIES:?}");
     Ok(vec![
         Figure::new(
@@ -101,22 +106,22 @@ fn most(workers: usize, on: &str) -> Result<Vec<Figure>> {
     ])
 }
 
-fn run(workers: usize, voices: u8, seconds: f64) -> Result<Run> {
+fn run(workers: usize, voices: u8, seconds: f64, block_samples: usize) -> Result<Run> {
     let engine = live::engine(workers)?;
-    let mut player = Player::new(&engine, factory::held_patch()?);
+    let mut player = Player::new(&engine, factory::held_patch()?, block_samples);
     let keys: Vec<_> = (0..voices)
         .map(|voice| live::note_on(LOWEST_KEY + voice % 64))
         .collect();
-    let mut card = SoundCard::start();
+    let mut card = SoundCard::start(block_samples);
     let (warm, all) = (
-        live::blocks(WARM_UP_SECONDS),
-        live::blocks(WARM_UP_SECONDS + seconds),
+        live::blocks(WARM_UP_SECONDS, block_samples),
+        live::blocks(WARM_UP_SECONDS + seconds, block_samples),
     );
     let mut fewest_streams = u32::MAX;
     let mut before = (0, 0, None, Instant::now());
     for block in 0..all {
         card.next_block();
-        let turn = (block as f32 * live::BLOCK as f32 / live::RATE_HZ as f32 / ROUND_SECONDS).fract();
+        let turn = (block as f32 * block_samples as f32 / live::RATE_HZ as f32 / ROUND_SECONDS).fract();
         let (y, x) = (TAU * turn).sin_cos();
         player.settings.blend = Blend {
             x: 0.5 + 0.5 * x,
@@ -146,7 +151,7 @@ fn run(workers: usize, voices: u8, seconds: f64) -> Result<Run> {
             used.as_secs_f64() / before.3.elapsed().as_secs_f64()
         }),
     };
-    eprintln!("  {workers} workers, {voices} voices: {run:?}");
+    eprintln!("  {workers} workers, {voices} voices, blocks of {block_samples}: {run:?}");
     player.fall_silent(&mut card)?;
     Ok(run)
 }

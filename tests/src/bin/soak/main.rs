@@ -24,7 +24,6 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Parser;
 
-use report::Report;
 use stage::Stage;
 use weather::Weather;
 
@@ -51,6 +50,9 @@ struct Arguments {
     /// Voices of all instances together in fair weather.
     #[arg(long, default_value_t = 12)]
     voices: usize,
+    /// Only this weather, to look for what is wrong.
+    #[arg(long, value_enum)]
+    only: Option<Weather>,
     /// Render threads; as many as the plugin has unless given.
     #[arg(long)]
     workers: Option<usize>,
@@ -75,10 +77,13 @@ fn main() -> Result<()> {
     let mut stage = Stage::open(&arguments)?;
     while stage.age() < length {
         for (weather, lasts) in SEASONS {
+            if arguments.only.is_some_and(|only| only != weather) {
+                continue;
+            }
             stage.play(weather, lasts)?;
         }
     }
     let report = stage.close()?;
     println!("{report}");
-    Report::judge(&report, arguments.forgive_underruns)
+    report.judge(arguments.forgive_underruns, arguments.only.is_none())
 }

@@ -5,6 +5,7 @@ use std::f32::consts::TAU;
 use betwixt_audio::blend::Blend;
 use betwixt_audio::event::{Event, EventKind, NoteAddress, Target};
 use betwixt_audio::settings::{Settings, VoiceMode};
+use clap::ValueEnum;
 
 use crate::dice::Dice;
 use crate::ledger::Ledger;
@@ -12,9 +13,10 @@ use crate::ledger::Ledger;
 const CHANNELS: u8 = 4;
 
 /// How hard it blows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Weather {
     /// Nothing new; what sounds ends.
+    #[value(skip)]
     Rest,
     /// As many voices as the machine is to bear without a gap.
     Fair,
