@@ -39,6 +39,8 @@ pub struct Instrument {
     next_tag: u64,
     /// Samples played since the last reset.
     clock: u64,
+    /// The longest block that may come, or has come live.
+    longest_block_samples: usize,
     /// `None` until the instrument is prepared.
     rates: Option<Rates>,
     /// The smoothed output gain and side level; `None` until the first block.
@@ -130,6 +132,7 @@ impl Instrument {
             scratch: VoiceScratch::new(),
             next_tag: 0,
             clock: 0,
+            longest_block_samples: 0,
             rates: None,
             levels: None,
         }
@@ -145,7 +148,14 @@ impl Instrument {
         } else {
             48_000.0
         }));
+        self.longest_block_samples = 0;
         self.reset();
+    }
+
+    /// The longest block that the host will ask for at once. One that cuts its blocks where parameters change says so here;
+    /// others' are seen as they come. The longer the block, the later a moving blend is heard.
+    pub fn expect_blocks(&mut self, longest_samples: usize) {
+        self.longest_block_samples = longest_samples;
     }
 
     /// Silences everything at once and centres all controllers; no note ends are told.
@@ -193,6 +203,9 @@ impl Instrument {
             return Activity::Silent;
         };
         let block_samples = left.len().min(right.len());
+        if patience.is_none() {
+            self.longest_block_samples = self.longest_block_samples.max(block_samples);
+        }
         let context = VoiceContext {
             shape: EnvelopeShape::new(settings, rates.host_hz as f32),
             rates,

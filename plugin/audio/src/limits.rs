@@ -40,8 +40,11 @@ pub const STREAM_CONTROLS: usize = 16;
 /// Every so many of its samples a voice looks whether a chunk of its stream is due to be asked for.
 pub const STEERING_SAMPLES: usize = 64;
 
-/// Time that a worker has for a chunk of a stream. More would make the blend late, less would make underruns.
+/// Time that a worker has for a chunk of a stream at least. More would make the blend late, less would make underruns.
 pub const STREAM_LEAD_MS: f32 = 7.5;
+
+/// The longest block that is asked for ahead as a whole: streams have room for no more.
+pub const LONGEST_LEAD_SAMPLES: usize = 4096;
 
 /// The most chunks that one control covers when the machine cannot keep up.
 pub const LONGEST_STRIDE_CHUNKS: u8 = 8;

@@ -88,11 +88,6 @@ impl Steering {
         }
     }
 
-    /// Up to where all was asked for.
-    pub fn asked_until(&self, chunk_samples: usize) -> usize {
-        self.next_chunk * chunk_samples
-    }
-
     /// Whether a voice whose timbre is `wanted` must leave its rendered note at the chunk that is due.
     pub fn must_fork(
         &self,

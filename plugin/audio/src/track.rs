@@ -160,7 +160,7 @@ impl Track {
         self.stream.as_ref()?.reader.as_ref()
     }
 
-    /// Whether what was asked of the stream so far, up to `sample`, is still to come.
+    /// Whether the stream is there and has not got to `sample`.
     pub fn is_behind(&self, sample: usize) -> bool {
         self.reader()
             .is_some_and(|reader| !reader.is_finished() && reader.available() < sample)
@@ -274,9 +274,10 @@ impl Track {
             .is_some_and(|reader| reader.is_finished() || reader.is_failed() || reader.available() >= needed)
     }
 
-    /// Up to where the rendered note will be heard; none if to its end.
+    /// Up to where the rendered note will be heard; none if to its end, or until a stream comes.
     pub fn note_until(&self) -> Option<usize> {
-        self.stream.as_ref().map(|stream| stream.first_sample)
+        let stream = self.stream.as_ref().filter(|_| self.hears_stream());
+        stream.map(|stream| stream.first_sample)
     }
 
     /// Copies samples from `start` on into `out`, as far as they are there; returns how many. `other` is working memory as

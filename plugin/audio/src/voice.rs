@@ -6,9 +6,7 @@
 
 use crate::envelope::{Envelope, EnvelopeShape};
 use crate::event::NoteAddress;
-use crate::limits::{
-    END_FADE_MS, LATE_JOIN_MS, LEAD_MS, RUN_SAMPLES, STEERING_SAMPLES, STREAM_LEAD_MS, UNDERRUN_FADE_MS,
-};
+use crate::limits::{END_FADE_MS, LATE_JOIN_MS, LEAD_MS, RUN_SAMPLES, STEERING_SAMPLES, UNDERRUN_FADE_MS};
 use crate::motion::{Motion, fixed_point};
 use crate::moved::Moved;
 use crate::note::{NoteKey, Part};
@@ -274,11 +272,11 @@ impl Voice {
             .all(|(track, note)| track.is_none() || note.is_some())
     }
 
-    /// The note's sample up to which a chunk must have been asked for when `motion` is here: what is read until the voice
-    /// looks again, with all fades, and the time that a worker has.
-    pub fn asked_until(&self, motion: &Motion, note_hz: u32, rates: &Rates) -> usize {
-        let lead = (STEERING_SAMPLES as f64 + rates.samples(STREAM_LEAD_MS)) * motion.largest_step();
-        motion.sample() + lead.ceil() as usize + self.reserve_samples(motion, note_hz, rates)
+    /// The note's sample up to which there must be audio when `motion` is here: what is read until the voice looks again, with
+    /// all fades.
+    pub fn needed_until(&self, motion: &Motion, note_hz: u32, rates: &Rates) -> usize {
+        let read = (STEERING_SAMPLES as f64 * motion.largest_step()).ceil() as usize;
+        motion.sample() + read + self.reserve_samples(motion, note_hz, rates)
     }
 
     /// Asks for the audio that the next `samples` need with all fades, and for a lead; returns whether the

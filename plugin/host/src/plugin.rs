@@ -147,6 +147,8 @@ impl Plugin for Betwixt {
     ) -> bool {
         self.sample_rate_hz = config.sample_rate;
         self.instrument.prepare(f64::from(config.sample_rate));
+        // nice-plug cuts blocks where parameters change.
+        self.instrument.expect_blocks(config.max_buffer_size as usize);
         let project = &self.params.project;
         project.activate();
         self.is_offline = config.process_mode == ProcessMode::Offline;

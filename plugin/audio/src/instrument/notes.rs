@@ -13,6 +13,8 @@ use crate::voice::{Voice, VoiceState};
 
 /// A legato step wider than this is struck anew: sounds bent further are caricatures.
 const WIDEST_LEGATO_CENTS: f64 = 2400.0;
+/// A glide from further away begins here: the faster a note is read, the sooner it is over, and the more a worker has to do.
+const WIDEST_GLIDE_CENTS: f64 = 1200.0;
 /// A legato step without a glide takes this long.
 const LEGATO_MS: f32 = 8.0;
 /// Width under which a note is struck mono.
@@ -142,7 +144,8 @@ impl Instrument {
             && call.settings.glide_ms > 0.0
         {
             let samples = call.context.rates.samples(call.settings.glide_ms);
-            voice.motion.glide_from(last - target, samples as u32);
+            let from = (last - target).clamp(-WIDEST_GLIDE_CENTS, WIDEST_GLIDE_CENTS);
+            voice.motion.glide_from(from, samples as u32);
         }
         self.last_cents = Some(target);
         Some(voice.order)

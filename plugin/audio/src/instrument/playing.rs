@@ -4,7 +4,7 @@
 
 use super::{Call, Instrument};
 use crate::event::Target;
-use crate::limits::RUN_SAMPLES;
+use crate::limits::{LONGEST_LEAD_SAMPLES, RUN_SAMPLES, STREAM_LEAD_MS};
 use crate::link::{AudioEnd, StreamTag};
 use crate::meters::Meters;
 use crate::moved::Moved;
@@ -60,6 +60,7 @@ impl Instrument {
     fn await_samples(&mut self, call: &mut Call<'_>, samples: usize) {
         let timbre = Moved::REST.timbre(call.timbre(), call.settings);
         let common = (timbre, TimbreCell::from(timbre));
+        let lead_samples = self.lead_samples(call);
         loop {
             let mut ready = true;
             for voice in self.polyphony.all() {
@@ -114,6 +115,7 @@ impl Instrument {
                     timbre,
                     cell,
                     rates,
+                    lead_samples,
                     is_live: call.patience.is_none(),
                     end: &mut self.stock.end,
                     meters: &self.meters,
@@ -132,6 +134,16 @@ impl Instrument {
             }
             self.receive();
         }
+    }
+
+    /// Output samples that a worker has for a chunk of a stream. A block is played in a moment, so live it must have been
+    /// asked for a block before; offline it is waited for, and blocks must make no difference.
+    fn lead_samples(&self, call: &Call<'_>) -> f64 {
+        let least = call.context.rates.samples(STREAM_LEAD_MS);
+        if call.patience.is_some() {
+            return least;
+        }
+        least.max(self.longest_block_samples.min(LONGEST_LEAD_SAMPLES) as f64)
     }
 
     /// Makes left and right of middle and side, applies the gain, and drops what is subnormal or not a number.
@@ -195,6 +207,8 @@ struct Steer<'a> {
     timbre: Timbre,
     cell: TimbreCell,
     rates: Rates,
+    /// Output samples that a worker has for a chunk.
+    lead_samples: f64,
     /// Nobody waits for workers: they may be late.
     is_live: bool,
     end: &'a mut AudioEnd,
@@ -213,10 +227,15 @@ impl Steer<'_> {
         while let Some(at) = voice.steering.next_look(samples) {
             ahead.advance(at - looked, self.rates.smoothing);
             looked = at;
-            let until = voice.asked_until(&ahead, note_hz, &self.rates);
-            while let Some(chunk) = voice.steering.due(until, chunk_samples) {
+            let needed = voice.needed_until(&ahead, note_hz, &self.rates);
+            let own_samples = |host_samples: f64| (host_samples * ahead.largest_step()).ceil() as usize;
+            let (lead, least_lead) = (
+                own_samples(self.lead_samples),
+                own_samples(self.rates.samples(STREAM_LEAD_MS)),
+            );
+            while let Some(chunk) = voice.steering.due(needed + lead, chunk_samples) {
                 if voice.tracks.iter().flatten().any(|track| track.is_forked()) {
-                    if !self.control(voice, chunk_samples) {
+                    if !self.control(voice, needed) {
                         break;
                     }
                 } else if voice.steering.must_fork(
@@ -226,7 +245,14 @@ impl Steer<'_> {
                     note_hz,
                     chunk_samples,
                 ) {
-                    self.fork(voice, key, chunk, chunk_samples);
+                    // Live, the answer comes at the next block, which then asks for the one after.
+                    let first = if self.is_live && lead > least_lead {
+                        chunk.max((needed + 2 * lead).div_ceil(chunk_samples))
+                    } else {
+                        chunk
+                    };
+                    (chunk..first).for_each(|_| voice.steering.pass());
+                    self.fork(voice, key, first, chunk_samples);
                 } else {
                     voice.steering.pass();
                 }
@@ -247,14 +273,15 @@ impl Steer<'_> {
             }
         }
         if asked {
-            let _ = self.control(voice, chunk_samples);
+            let _ = self.control(voice, 0);
         } else {
             self.give_up(voice);
         }
     }
 
-    /// Says what the chunks that are due are to sound like; `false` if the worker is so far behind that there is no room to.
-    fn control(&mut self, voice: &mut Voice, chunk_samples: usize) -> bool {
+    /// Says what the chunks that are due are to sound like, while audio up to `needed` should be there; `false` if the worker
+    /// is so far behind that there is no room to.
+    fn control(&mut self, voice: &mut Voice, needed: usize) -> bool {
         let mut tracks = voice.tracks.iter().flatten();
         if !tracks.all(Track::takes_control) {
             if voice.tracks.iter().flatten().any(Track::awaits_stream) {
@@ -262,12 +289,8 @@ impl Steer<'_> {
             }
             return false;
         }
-        let asked_until = voice.steering.asked_until(chunk_samples);
-        let is_behind = voice
-            .tracks
-            .iter()
-            .flatten()
-            .any(|track| track.is_behind(asked_until));
+        let mut tracks = voice.tracks.iter().flatten();
+        let is_behind = tracks.any(|track| track.is_behind(needed));
         if self.is_live && is_behind {
             if voice.steering.is_late() {
                 self.meters.count_degraded();

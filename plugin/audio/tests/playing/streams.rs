@@ -220,3 +220,32 @@ fn a_bounce_of_moving_blends_waits_for_every_chunk() {
     assert!(whole == bounce(37, 1));
     assert!(whole == bounce(128, 3));
 }
+
+#[test]
+fn in_long_blocks_a_chunk_is_asked_for_a_block_before() {
+    for block in [64, 333, 1024, 4096] {
+        let mut stage = stage(0.0);
+        // The note is rendered ahead.
+        stage.live(0, &[at(0, on(69))]);
+        for _ in 0..3 {
+            stage.work();
+            stage.live(64, &[]);
+        }
+        let mut all = Vec::new();
+        let mut step = 0.0f32;
+        while all.len() < 120_000 {
+            step += block as f32 / 20_000.0;
+            stage.settings.blend.x = 0.5 - 0.5 * step.cos();
+            all.extend(stage.live(block, &[]));
+            // A worker does its work between two blocks.
+            stage.work();
+        }
+        assert_eq!(stage.meters.underruns(), 0, "blocks of {block}");
+        assert_eq!(stage.meters.streams(), 1, "blocks of {block}");
+        assert!(
+            jump(&all[8000..]) < 0.1 * (0.0576 + 0.1152) * 1.05,
+            "blocks of {block}: {}",
+            jump(&all[8000..])
+        );
+    }
+}
