@@ -283,3 +283,70 @@ mod tests {
         assert_eq!(reader.available(), 0);
     }
 }
+
+/// The rings are not loom's, and move as one step each: what loom tries every interleaving of is how a stream's end is told
+/// beside them.
+#[cfg(all(test, loom))]
+mod loom_models {
+    use super::*;
+    use loom::thread;
+
+    const CHUNK: usize = 2;
+
+    fn asked() -> (StreamWriter, StreamReader) {
+        let (writer, mut reader) = stream(0, CHUNK, 48_000);
+        assert!(reader.control(StreamControl {
+            timbre: Timbre::default(),
+            is_released: false,
+            chunks: 1,
+        }));
+        (writer, reader)
+    }
+
+    #[test]
+    fn an_end_read_after_a_finish_was_seen_is_final() {
+        loom::model(|| {
+            let (mut writer, reader) = asked();
+            let worker = thread::spawn(move || {
+                writer.pending().unwrap();
+                writer.publish(&[1.0; CHUNK]).unwrap();
+                writer.finish();
+            });
+            let was_finished = reader.is_finished();
+            assert!(!was_finished || reader.available() == CHUNK);
+            worker.join().unwrap();
+            assert!(reader.is_finished() && !reader.is_failed());
+            assert_eq!(reader.available(), CHUNK);
+        });
+    }
+
+    #[test]
+    fn a_worker_that_goes_without_a_word_has_failed_and_never_finished() {
+        loom::model(|| {
+            let (mut writer, reader) = asked();
+            let worker = thread::spawn(move || {
+                writer.publish(&[1.0; CHUNK]).unwrap();
+            });
+            assert!(!reader.is_finished());
+            assert!(!reader.is_failed() || reader.available() == CHUNK);
+            worker.join().unwrap();
+            assert!(reader.is_failed() && !reader.is_finished());
+        });
+    }
+
+    #[test]
+    fn a_voice_that_goes_is_missed_whatever_the_worker_does() {
+        loom::model(|| {
+            let (mut writer, reader) = asked();
+            let voice = thread::spawn(move || {
+                let _ = reader.is_finished();
+                drop(reader);
+            });
+            let published = writer.publish(&[1.0; CHUNK]);
+            assert_eq!(published, Ok(()));
+            voice.join().unwrap();
+            assert!(writer.is_abandoned());
+            writer.finish();
+        });
+    }
+}
