@@ -51,6 +51,11 @@ impl Steering {
         Some((at - self.age_samples) as usize)
     }
 
+    /// There was no room to say what it saw: the last look comes again.
+    pub fn look_again(&mut self) {
+        self.looked_until = self.looked_until.saturating_sub(1);
+    }
+
     /// The chunk that is due when audio up to `sample` must have been asked for.
     pub fn due(&self, sample: usize, chunk_samples: usize) -> Option<usize> {
         (self.next_chunk * chunk_samples <= sample).then_some(self.next_chunk)

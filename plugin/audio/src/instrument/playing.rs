@@ -236,7 +236,8 @@ impl Steer<'_> {
             while let Some(chunk) = voice.steering.due(needed + lead, chunk_samples) {
                 if voice.tracks.iter().flatten().any(|track| track.is_forked()) {
                     if !self.control(voice, needed) {
-                        break;
+                        // Offline, the worker is waited for and then told.
+                        return voice.steering.look_again();
                     }
                 } else if voice.steering.must_fork(
                     key.strike.timbre,
