@@ -12,8 +12,10 @@
 //! - [`spectrum`]: pitch to a fraction of a cent, distance between two timbres
 //! - [`process`]: memory, threads, processor time and mapped files of this process
 //! - [`factory`]: the factory's sounds, for programs that drive the engine itself
+//! - [`audio_priority`]: the priority of a host's audio thread, for programs that play live
 //! - [`own_process`]: running a test in a process of its own
 
+pub mod audio_priority;
 pub mod bundle;
 pub mod factory;
 pub mod instance;

@@ -55,8 +55,8 @@ pub fn cold_note(rounds: u32) -> Result<Vec<Figure>> {
     }
     let (median, worst) = median_and_worst(&times_ms);
     let detail = format!(
-        "{rounds} notes after {IDLE_SECONDS} s of silence, blocks of {BLOCK}, {} late blocks",
-        card.late
+        "{rounds} notes after {IDLE_SECONDS} s of silence, blocks of {BLOCK}, {}",
+        card.detail()
     );
     Ok(vec![
         Figure::new(
@@ -118,8 +118,8 @@ pub fn blend_jump(rounds: u32) -> Result<Vec<Figure>> {
         twin.fall_silent(&mut card)?;
     }
     let detail = format!(
-        "{rounds} jumps, blocks of {BLOCK}, {} late blocks, {} times degraded",
-        card.late,
+        "{rounds} jumps, blocks of {BLOCK}, {}, {} times degraded",
+        card.detail(),
         one.meters.degraded()
     );
     let (changed, changed_worst) = median_and_worst(&changed_ms);

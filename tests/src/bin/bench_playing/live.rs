@@ -12,7 +12,7 @@ use betwixt_audio::settings::Settings;
 use betwixt_engine::engine::{Engine, EngineOptions};
 use betwixt_engine::instance::Instance;
 use betwixt_engine::patch::Patch;
-use betwixt_tests::factory;
+use betwixt_tests::{audio_priority, factory};
 
 pub const RATE_HZ: f64 = 48_000.0;
 /// The block that is measured with unless another is.
@@ -30,13 +30,15 @@ pub fn engine(workers: usize) -> Result<Arc<Engine>> {
     Ok(engine)
 }
 
-/// The sound card: says when a block is due.
+/// The sound card: says when a block is due. While it lives its thread has a host's priority, where that is granted.
 #[derive(Debug)]
 pub struct SoundCard {
     due: Instant,
     plays: Duration,
     /// Blocks that the machine came to more than a block late, being busy elsewhere.
     pub late: u64,
+    /// Whether the thread has the priority that hosts give.
+    is_real_time: bool,
 }
 
 impl SoundCard {
@@ -46,6 +48,7 @@ impl SoundCard {
             due: Instant::now(),
             plays: Duration::from_secs_f64(block as f64 / RATE_HZ),
             late: 0,
+            is_real_time: audio_priority::take(),
         }
     }
 
@@ -58,6 +61,26 @@ impl SoundCard {
         }
         thread::sleep(self.due.saturating_duration_since(now));
         self.due += self.plays;
+    }
+}
+
+impl SoundCard {
+    /// How well it was kept up with, in words.
+    pub fn detail(&self) -> String {
+        let priority = if self.is_real_time {
+            "real-time"
+        } else {
+            "ordinary"
+        };
+        format!("{} late blocks, {priority} priority", self.late)
+    }
+}
+
+impl Drop for SoundCard {
+    fn drop(&mut self) {
+        if self.is_real_time {
+            audio_priority::give_back();
+        }
     }
 }
 

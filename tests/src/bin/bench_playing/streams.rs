@@ -29,13 +29,14 @@ const GOALS: [(usize, u8); 2] = [(1, 16), (2, 32)];
 const BLOCKS: [usize; 3] = [live::BLOCK, 512, 1024];
 
 /// What a run showed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Run {
     underruns: u64,
     /// From the strike on: a voice that stays at a coarse blend counts once.
     degraded: u64,
     fewest_streams: u32,
-    late_blocks: u64,
+    /// How well the sound card was kept up with.
+    kept_up: String,
     cores_used: f64,
 }
 
@@ -59,8 +60,8 @@ pub fn measure(seconds: f64, search: bool) -> Result<Vec<Figure>> {
             };
             let run = run(workers, voices, seconds, block)?;
             let detail = format!(
-                "{seconds:.0} s, fewest streams {}, {} late blocks, {:.2} cores used",
-                run.fewest_streams, run.late_blocks, run.cores_used
+                "{seconds:.0} s, fewest streams {}, {}, {:.2} cores used",
+                run.fewest_streams, run.kept_up, run.cores_used
             );
             let name = |what: &str| format!("{voices} moving voices {on}, blocks of {block}, {what}");
             let underruns = Figure::new(name("underruns"), run.underruns as f64, "", detail.clone());
@@ -118,7 +119,7 @@ fn run(workers: usize, voices: u8, seconds: f64, block_samples: usize) -> Result
         live::blocks(WARM_UP_SECONDS + seconds, block_samples),
     );
     let mut fewest_streams = u32::MAX;
-    let mut before = (0, 0, None, Instant::now());
+    let mut before = (0, None, Instant::now());
     for block in 0..all {
         card.next_block();
         let turn = (block as f32 * block_samples as f32 / live::RATE_HZ as f32 / ROUND_SECONDS).fract();
@@ -129,26 +130,21 @@ fn run(workers: usize, voices: u8, seconds: f64, block_samples: usize) -> Result
         };
         player.block(if block == 0 { &keys } else { &[] });
         if block == warm {
-            before = (
-                player.meters.underruns(),
-                card.late,
-                clock::process_time(),
-                Instant::now(),
-            );
+            before = (player.meters.underruns(), clock::process_time(), Instant::now());
         } else if block > warm {
             fewest_streams = fewest_streams.min(player.meters.streams());
         }
     }
     let used = clock::process_time()
-        .zip(before.2)
+        .zip(before.1)
         .map(|(now, then)| now.saturating_sub(then));
     let run = Run {
         underruns: player.meters.underruns() - before.0,
         degraded: player.meters.degraded(),
         fewest_streams,
-        late_blocks: card.late - before.1,
+        kept_up: card.detail(),
         cores_used: used.map_or(f64::NAN, |used| {
-            used.as_secs_f64() / before.3.elapsed().as_secs_f64()
+            used.as_secs_f64() / before.2.elapsed().as_secs_f64()
         }),
     };
     eprintln!("  {workers} workers, {voices} voices, blocks of {block_samples}: {run:?}");

@@ -23,6 +23,8 @@ pub struct Figures {
     pub refused: u64,
     pub stolen: u64,
     pub rate_changes: u64,
+    /// Audio threads without a host's priority: this user may not give it.
+    pub ordinary_threads: u64,
     /// Calls of the sound card's that came more than a block late: the machine was busy elsewhere.
     pub late_calls: u64,
     pub worst_block: WorstBlock,
@@ -70,6 +72,7 @@ impl Figures {
         self.refused += other.refused;
         self.stolen += other.stolen;
         self.rate_changes += other.rate_changes;
+        self.ordinary_threads += other.ordinary_threads;
         self.late_calls += other.late_calls;
         self.worst_block = self.worst_block.or(other.worst_block);
         self.not_finite += other.not_finite;

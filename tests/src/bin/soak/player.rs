@@ -13,6 +13,7 @@ use betwixt_audio::instrument::{Activity, Instrument, Patience};
 use betwixt_audio::link::AudioEnd;
 use betwixt_audio::meters::Meters;
 use betwixt_engine::instance::Instance;
+use betwixt_tests::audio_priority;
 
 use crate::dice::Dice;
 use crate::figures::{Figures, WorstBlock};
@@ -153,6 +154,7 @@ impl Player {
 
     /// Plays until told to leave.
     pub fn play(mut self) -> Result<()> {
+        self.figures.ordinary_threads += u64::from(!audio_priority::take());
         let mut events = Vec::with_capacity(2048);
         let mut last_rest = 0;
         self.due = Instant::now();

@@ -117,11 +117,13 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "blocks       {} live ({:.1} minutes of sound), {} offline; {} called late",
+            "blocks       {} live ({:.1} minutes of sound), {} offline; {} called late; {} of {} audio threads without real-time priority",
             all.blocks,
             all.live.as_secs_f64() / 60.0,
             all.offline_blocks,
-            all.late_calls
+            all.late_calls,
+            all.ordinary_threads,
+            self.instances
         )?;
         writeln!(
             f,
