@@ -223,7 +223,7 @@ fn a_bounce_of_moving_blends_waits_for_every_chunk() {
 
 #[test]
 fn in_long_blocks_a_chunk_is_asked_for_a_block_before() {
-    for block in [64, 333, 1024, 4096] {
+    for block in [64, 333, 400, 512, 777, 1024, 4096] {
         let mut stage = stage(0.0);
         // The note is rendered ahead.
         stage.live(0, &[at(0, on(69))]);
