@@ -21,7 +21,7 @@
 //! Playing:
 //! [`engine`] the process's one; [`instance`] a plugin's place with it; `scheduler`, `client`, `work_queue`, `worker` between the
 //! audio threads and the decoders; `note_cache` notes that voices share, `stream_table` those that are one voice's, `look_ahead`
-//! those that may come next, `job` what is rendered of either; [`note_render`] the path by which every note is rendered,
+//! those that may come next, `job` what is rendered of either, `urgency` when it goes before other threads; [`note_render`] the path by which every note is rendered,
 //! `blended_note` what sounds in it, `note_reading`, `playhead`, `heat` what its decoder is told at each frame;
 //! [`patience`] waiting, offline only; [`status`] what the window shows.
 //!
@@ -65,6 +65,7 @@ pub mod status;
 mod stream_table;
 pub mod sustain_loop;
 pub mod tuning;
+mod urgency;
 pub mod wav;
 pub mod whole_file;
 mod work_queue;

@@ -25,6 +25,7 @@ use crate::note_cache::{NoteCache, NoteId, Rendering};
 use crate::patience::News;
 use crate::status::{EngineStatus, ModelStatus, StatusBoard};
 use crate::stream_table::StreamTable;
+use crate::urgency::Urgency;
 use crate::work_queue::WorkQueue;
 use crate::worker::{RunOutcome, Workers};
 
@@ -122,6 +123,8 @@ impl Scheduler {
 
     /// Runs until told to stop.
     pub(crate) fn run(mut self) {
+        // Not granted, it is an ordinary thread.
+        let _ = Urgency::Handing.enter();
         loop {
             let awake = self.workers.is_busy() || self.clients.values().any(|client| client.active);
             let command = if awake {
@@ -428,12 +431,19 @@ impl Scheduler {
     /// Hands the most urgent jobs to the workers that are idle.
     fn give_out_work(&mut self, now: Instant) {
         let mut idle = self.workers.idle_count();
+        // Whoever bounces waits for a note however long it takes.
+        let is_live = now.duration_since(self.last_offline) > OFFLINE_PAUSE;
         while idle > 0
-            && let Some(batch) = self
-                .queue
-                .next_batch(&mut self.cache, &mut self.streams, idle, now)
+            && let Some((batch, is_due)) =
+                self.queue
+                    .next_batch(&mut self.cache, &mut self.streams, idle, now)
         {
-            if let Err(refused) = self.workers.render(batch) {
+            let urgency = if is_due && is_live {
+                Urgency::Sounding
+            } else {
+                Urgency::Ordinary
+            };
+            if let Err(refused) = self.workers.render(batch, urgency) {
                 for part in refused {
                     self.give_back(part.id, Some(part.job));
                 }

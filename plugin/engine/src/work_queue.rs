@@ -52,14 +52,15 @@ impl WorkQueue {
     }
 
     /// The jobs for the next of `idle` workers, taken out of the cache and the table: the most urgent, and others whose runs
-    /// are like its, as many as leave each other worker its share. None if nothing waits.
+    /// are like its, as many as leave each other worker its share; and whether someone will hear that the first is missing. None
+    /// if nothing waits.
     pub(crate) fn next_batch(
         &mut self,
         cache: &mut NoteCache,
         streams: &mut StreamTable,
         idle: usize,
         now: Instant,
-    ) -> Option<Batch> {
+    ) -> Option<(Batch, bool)> {
         let are_streams = streams.len() > 0;
         let notes = self
             .wanting
@@ -95,7 +96,7 @@ impl WorkQueue {
         }
         self.wanting
             .retain(|note| batch.iter().all(|part| part.id != JobId::Note(*note)));
-        Some(batch)
+        Some((batch, first.class == Class::Due))
     }
 }
 
@@ -254,7 +255,9 @@ mod tests {
     }
 
     fn next(cache: &mut NoteCache, queue: &mut WorkQueue, idle: usize) -> Option<Batch> {
-        queue.next_batch(cache, &mut StreamTable::default(), idle, Instant::now())
+        let (batch, is_due) = queue.next_batch(cache, &mut StreamTable::default(), idle, Instant::now())?;
+        assert!(is_due, "nothing of any note is there");
+        Some(batch)
     }
 
     fn sizes(notes: i32, workers: usize) -> Vec<usize> {

@@ -21,6 +21,7 @@ use crate::job::{Job, JobId};
 use crate::model::Model;
 use crate::note_render::NoteRender;
 use crate::patience::News;
+use crate::urgency::{Allowance, Urgency};
 
 /// Decoders that a worker holds at a time: of the model as it is loaded, and as it was before.
 const MOST_DECODERS: usize = 2;
@@ -57,7 +58,7 @@ enum Task {
     /// Have a decoder ready for jobs to come.
     Prepare(Arc<dyn DecoderSource>),
     /// Render the next runs.
-    Render(Batch),
+    Render(Batch, Urgency),
 }
 
 /// What came of a task.
@@ -114,6 +115,7 @@ impl Workers {
                 scheduler: scheduler.clone(),
                 news: Arc::clone(news),
                 cancel: Arc::clone(&workers.cancel),
+                allowance: Allowance::new(Instant::now()),
                 decoders: Vec::new(),
             };
             let thread = std::thread::Builder::new().name(format!("betwixt-worker-{index}"));
@@ -146,15 +148,15 @@ impl Workers {
     ///
     /// # Errors
     /// Gives the batch back if none is.
-    pub(crate) fn render(&mut self, batch: Batch) -> Result<(), Batch> {
+    pub(crate) fn render(&mut self, batch: Batch, urgency: Urgency) -> Result<(), Batch> {
         let Some(worker) = self.unreported.iter().position(|count| *count == 0) else {
             return Err(batch);
         };
         self.unreported[worker] += 1;
-        match self.tasks[worker].send(Task::Render(batch)) {
+        match self.tasks[worker].send(Task::Render(batch, urgency)) {
             Ok(()) => Ok(()),
             Err(refused) => match refused.0 {
-                Task::Render(batch) => Err(batch),
+                Task::Render(batch, _) => Err(batch),
                 Task::Prepare(_) => unreachable!("only a batch was sent"),
             },
         }
@@ -194,6 +196,7 @@ struct Worker {
     scheduler: CommandSender,
     news: Arc<News>,
     cancel: Arc<AtomicBool>,
+    allowance: Allowance,
     /// At most [`MOST_DECODERS`], the last used first.
     decoders: Vec<(Arc<dyn DecoderSource>, Box<dyn Decoder>)>,
 }
@@ -203,13 +206,20 @@ impl Worker {
         while let Ok(task) = self.tasks.recv() {
             let runs = match task {
                 Task::Prepare(source) => {
+                    self.allowance.enter(Urgency::Ordinary);
                     // The old one's memory first: two sessions of a large model might not fit.
                     self.decoders.clear();
                     // What it cannot prepare fails the first note, which then says why.
                     let _ = self.decoder_of(&source);
                     Vec::new()
                 }
-                Task::Render(batch) => self.render(batch),
+                Task::Render(batch, urgency) => {
+                    self.allowance.enter(urgency);
+                    let began = Instant::now();
+                    let runs = self.render(batch);
+                    self.allowance.spend(began.elapsed());
+                    runs
+                }
             };
             let rendered = !runs.is_empty();
             let outcome = Outcome {
