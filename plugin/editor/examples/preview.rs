@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use betwixt_audio::blend::{Blend, CornerMask};
 use betwixt_editor::command::Command;
-use betwixt_editor::embedding_view::EmbeddingCurves;
+use betwixt_editor::embedding_view::{EmbeddingCurves, Sustain};
 use betwixt_editor::snapshot::{CornerView, DeviceCondition, DeviceView, ListRow, ParameterView, Snapshot};
 use betwixt_editor::{theme, view};
+use betwixt_engine::embedding::LoopRegion;
 use betwixt_engine::parameter::{Parameter, ParameterKind};
 use nice_plug_egui::baseview::dpi::LogicalSize;
 use nice_plug_egui::{App, EguiWindow, EguiWindowSettings, Frame};
@@ -190,7 +191,14 @@ fn curves() -> EmbeddingCurves {
     EmbeddingCurves {
         curves: (0..16).map(curve).collect(),
         frames: 126,
-        sustain: Some((0.48, 0.75)),
+        sustain: Sustain {
+            corner: 0,
+            frames: 126,
+            region: Some(LoopRegion {
+                start_frame: 60,
+                end_frame: 94,
+            }),
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the user asked for in a frame. The views only push; `window.rs` carries out after the views are done, so that
 //! no view touches a parameter, a lock or the host while egui draws.
 
+use betwixt_engine::embedding::LoopRegion;
 use betwixt_engine::parameter::Parameter;
 use betwixt_engine::runtime::provider::DeviceChoice;
 
@@ -23,6 +24,8 @@ pub enum Command {
     Release(u8),
     /// A sound of the list, by its place, into the corner 0..4; `None` empties the corner.
     PickSound(usize, Option<usize>),
+    /// Where the sound of the corner 0..4 swings while a key is held; `None` lets it end by itself.
+    SetLoop(usize, Option<LoopRegion>),
     /// A preset of the list, by its place.
     LoadPreset(usize),
     /// The device that models shall run on.

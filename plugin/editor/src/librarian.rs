@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use betwixt_engine::embedding::LoopRegion;
 use betwixt_engine::instance::Instance;
 use betwixt_engine::library::{Library, PresetEntry, SoundEntry};
 use betwixt_engine::patch::Patch;
 use betwixt_engine::preset::{Preset, SoundRef};
+use betwixt_engine::sound::Sound;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use nice_plug_egui::RepaintNotifier;
 
@@ -26,6 +28,8 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(40);
 pub enum Request {
     /// The sound at a place of the list, into a corner; `None` empties it.
     PickSound(usize, Option<usize>),
+    /// The sound in a corner, with another loop; `None` for no loop.
+    SetLoop(usize, Option<LoopRegion>),
     /// The preset at a place of the list.
     ReadPreset(usize),
     /// These sounds into the corners.
@@ -167,6 +171,18 @@ impl Shelf {
                     }
                     Err(error) => Answer::Trouble(error.to_string()),
                 }
+            }
+            Request::SetLoop(corner, loop_region) => {
+                let patch = self.instance.patch();
+                if let Some(Some(sound)) = patch.corners().get(corner) {
+                    let looped = Sound {
+                        loop_region,
+                        ..(**sound).clone()
+                    };
+                    self.instance
+                        .set_patch(patch.with_corner(corner, Some(Arc::new(looped))));
+                }
+                Answer::Done
             }
             Request::ReadPreset(index) => {
                 let Some(entry) = self.presets.get(index) else {

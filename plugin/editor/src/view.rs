@@ -20,7 +20,7 @@ pub fn show(ui: &mut Ui, snapshot: &Snapshot, commands: &mut Commands) {
     for (index, rect) in layout.corners.into_iter().enumerate() {
         corner::show(ui, rect, index, snapshot, commands);
     }
-    embedding_view::show(ui, layout.embedding, snapshot);
+    embedding_view::show(ui, layout.embedding, snapshot, commands);
     motion_panels::show(ui, layout.motion, snapshot, commands);
     envelope_view::show(ui, layout.envelope, snapshot, commands);
     level_panel::show(ui, layout.level, snapshot, commands);
@@ -33,11 +33,15 @@ pub fn show(ui: &mut Ui, snapshot: &Snapshot, commands: &mut Commands) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use betwixt_engine::embedding::LoopRegion;
     use betwixt_engine::parameter::Parameter;
     use egui::{Context, Event, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, pos2, vec2};
 
     use super::*;
     use crate::command::Command;
+    use crate::embedding_view::{EmbeddingCurves, Sustain};
     use crate::snapshot::{CornerView, ListRow};
     use crate::{keyboard, pad};
 
@@ -316,6 +320,64 @@ mod tests {
         let ended = hand.release(handle);
         assert!(ended.contains(&Command::End(Parameter::DecayMs)), "{ended:?}");
         assert!(ended.contains(&Command::End(Parameter::Sustain)), "{ended:?}");
+    }
+
+    /// A window with a sound of 101 frames in corner C, and the place of a frame in its picture.
+    fn looped(region: Option<LoopRegion>) -> (Hand, impl Fn(f32) -> Pos2) {
+        let mut hand = Hand::new();
+        hand.snapshot.embedding = Some(Arc::new(EmbeddingCurves {
+            curves: vec![vec![0.0; 101]; 16],
+            frames: 101,
+            sustain: Sustain {
+                corner: 2,
+                frames: 101,
+                region,
+            },
+        }));
+        hand.frames(2);
+        let panel = hand.layout().embedding;
+        let (left, width) = (panel.left() + 12.0, panel.width() - 24.0);
+        let place = move |frame: f32| pos2(left + width * frame / 100.0, panel.center().y);
+        (hand, place)
+    }
+
+    #[test]
+    fn an_end_of_the_loop_is_dragged_and_the_sound_changed_when_it_is_let_go() {
+        let region = LoopRegion {
+            start_frame: 40,
+            end_frame: 80,
+        };
+        let (mut hand, place) = looped(Some(region));
+        assert!(hand.press(place(80.0)).is_empty());
+        assert!(hand.drag_to(place(70.0)).is_empty());
+        assert!(hand.drag_to(place(60.0)).is_empty());
+        let moved = LoopRegion {
+            end_frame: 60,
+            ..region
+        };
+        assert_eq!(hand.release(place(60.0)), [Command::SetLoop(2, Some(moved))]);
+        // Past its start it goes no further.
+        hand.press(place(80.0));
+        hand.drag_to(place(20.0));
+        let shortest = LoopRegion {
+            end_frame: 41,
+            ..region
+        };
+        assert_eq!(hand.release(place(20.0)), [Command::SetLoop(2, Some(shortest))]);
+    }
+
+    #[test]
+    fn a_double_click_makes_a_loop_and_takes_it_away() {
+        let (mut hand, place) = looped(None);
+        hand.click(place(50.0));
+        let made = LoopRegion {
+            start_frame: 42,
+            end_frame: 58,
+        };
+        assert_eq!(hand.click(place(50.0)), [Command::SetLoop(2, Some(made))]);
+        let (mut hand, place) = looped(Some(made));
+        hand.click(place(50.0));
+        assert_eq!(hand.click(place(50.0)), [Command::SetLoop(2, None)]);
     }
 
     #[test]

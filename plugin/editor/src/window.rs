@@ -164,6 +164,9 @@ impl Window {
                 Command::PickSound(corner, sound) => {
                     self.librarian.ask(Request::PickSound(corner, sound));
                 }
+                Command::SetLoop(corner, region) => {
+                    self.librarian.ask(Request::SetLoop(corner, region));
+                }
                 Command::LoadPreset(index) => self.librarian.ask(Request::ReadPreset(index)),
                 Command::SetDevice(choice) => self.desk.instance.engine().set_device(choice),
                 Command::SetZoom(zoom) => context.set_zoom_factor(zoom),

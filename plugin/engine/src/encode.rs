@@ -183,8 +183,10 @@ pub fn encode_file(
     let embedding = encoder.encode(&samples, pitch)?;
     let hop = encoder.embedding_hop_samples();
     let levels = sustain_loop::levels_db(&samples, hop);
-    let loop_region = sustain_loop::find(&levels, hop as f64 / f64::from(rate_hz))
-        .filter(|region| (region.end_frame as usize) < embedding.frames());
+    let seconds_per_frame = hop as f64 / f64::from(rate_hz);
+    let loop_region = sustain_loop::find(&levels, seconds_per_frame)
+        .filter(|region| (region.end_frame as usize) < embedding.frames())
+        .map(|region| sustain_loop::at_rest(region, &embedding, seconds_per_frame));
     let mut sound = Sound {
         name: label.name,
         family: label.family,

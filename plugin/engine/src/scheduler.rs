@@ -40,6 +40,8 @@ const IDLE_AFTER: Duration = Duration::from_secs(2);
 const ASLEEP_AFTER: Duration = Duration::from_secs(30);
 /// After the last sign of offline rendering nothing is rendered ahead for so long: it plays what the score says.
 const OFFLINE_PAUSE: Duration = Duration::from_secs(1);
+/// And so long nothing is urgent: whoever bounces waits for a note however long it takes.
+const OFFLINE_CALM: Duration = Duration::from_millis(100);
 /// How often all notes are looked through for ones that someone wants more of. A voice asks half a second ahead.
 const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 /// How often the budget is looked after, so that instances have time to give notes back in between.
@@ -431,8 +433,7 @@ impl Scheduler {
     /// Hands the most urgent jobs to the workers that are idle.
     fn give_out_work(&mut self, now: Instant) {
         let mut idle = self.workers.idle_count();
-        // Whoever bounces waits for a note however long it takes.
-        let is_live = now.duration_since(self.last_offline) > OFFLINE_PAUSE;
+        let is_live = now.duration_since(self.last_offline) > OFFLINE_CALM;
         while idle > 0
             && let Some((batch, is_due)) =
                 self.queue

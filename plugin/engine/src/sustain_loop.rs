@@ -1,9 +1,10 @@
 //! Finding where a note can be held: the stretch of its sustain that a held key swings through.
 //!
 //! Pure numbers, background threads. Found from loudness: a sustain is as loud at its end as at its start, so
-//! plucked and struck notes have none and end by themselves.
+//! plucked and struck notes have none and end by themselves. Then its ends are put where the embedding rests: there a turn
+//! is not heard.
 
-use crate::embedding::LoopRegion;
+use crate::embedding::{Embedding, LoopRegion};
 
 /// Time that the loudest level is given to settle.
 const SETTLE_SECONDS: f64 = 0.15;
@@ -69,6 +70,37 @@ pub fn find(levels_db: &[f64], seconds_per_frame: f64) -> Option<LoopRegion> {
         start_frame: start.max(end.saturating_sub(steady)) as u32,
         end_frame: end as u32,
     })
+}
+
+/// The region with its ends moved inwards, each by a quarter of it at most, to the frames where the embedding is
+/// steadiest. It stays as long as a loop has to be.
+pub fn at_rest(region: LoopRegion, embedding: &Embedding, seconds_per_frame: f64) -> LoopRegion {
+    let (start, end) = (region.start_frame as usize, region.end_frame as usize);
+    let spare = (end - start).saturating_sub((MIN_SECONDS / seconds_per_frame).ceil() as usize);
+    let reach = ((end - start) / 4).min(spare / 2);
+    // Where two are as steady, the longer loop.
+    let first = steadiest(embedding, start..=start + reach);
+    let last = steadiest(embedding, (end - reach..=end).rev());
+    LoopRegion {
+        start_frame: first as u32,
+        end_frame: last as u32,
+    }
+}
+
+/// The first of the frames about which the embedding moves least.
+fn steadiest(embedding: &Embedding, frames: impl Iterator<Item = usize>) -> usize {
+    let last = embedding.frames() - 1;
+    let movement = |frame: usize| -> f32 {
+        let (before, after) = (
+            embedding.frame(frame.saturating_sub(1)),
+            embedding.frame((frame + 1).min(last)),
+        );
+        before.iter().zip(after).map(|(a, b)| (a - b).powi(2)).sum()
+    };
+    frames
+        .map(|frame| (frame, movement(frame)))
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .map_or(0, |(frame, _)| frame)
 }
 
 /// Rise a frame of the line that fits best.
@@ -146,6 +178,42 @@ mod tests {
                 "{decay} dB a second"
             );
         }
+    }
+
+    /// An embedding of 100 frames that trembles but for a frame here and there.
+    fn trembling(resting: &[usize]) -> Embedding {
+        let values = (0..100).map(|frame| {
+            let rests = resting.iter().any(|rest| frame.abs_diff(*rest) <= 1);
+            if rests {
+                0.0
+            } else {
+                0.1 * (frame as f32 * 2.0).sin()
+            }
+        });
+        Embedding::new(1, values.collect()).unwrap()
+    }
+
+    #[test]
+    fn a_loop_turns_where_the_embedding_rests() {
+        let region = LoopRegion {
+            start_frame: 20,
+            end_frame: 80,
+        };
+        let moved = at_rest(region, &trembling(&[10, 27, 50, 71]), HOP_SECONDS);
+        assert_eq!((moved.start_frame, moved.end_frame), (27, 71));
+        let still = Embedding::new(1, vec![0.5; 100]).unwrap();
+        assert_eq!(at_rest(region, &still, HOP_SECONDS), region);
+    }
+
+    #[test]
+    fn a_short_loop_gets_no_shorter_than_a_loop_may_be() {
+        let region = LoopRegion {
+            start_frame: 20,
+            end_frame: 33,
+        };
+        let moved = at_rest(region, &trembling(&[24, 29]), HOP_SECONDS);
+        let seconds = f64::from(moved.end_frame - moved.start_frame) * HOP_SECONDS;
+        assert!(seconds >= MIN_SECONDS, "{moved:?}");
     }
 
     #[test]
