@@ -25,7 +25,8 @@
 //!
 //! What the instrument is made of:
 //! - `voice` plays one note
-//! - `track` one of its renders: a rendered note, and the stream it goes on in; `track_reader` from there to the host's rate
+//! - `track` one of its renders: a rendered note, and the stream it goes on in; `track_reader` from there to the host's rate;
+//!   `echo` what is heard while both are late
 //! - `moved` what moves it alone
 //! - `steering` when it says what its next chunk is to sound like
 //! - `motion` where it is, and how fast it moves: bends and glides
@@ -42,6 +43,7 @@
 
 pub mod blend;
 pub mod denormals;
+mod echo;
 mod envelope;
 pub mod event;
 pub mod instrument;

@@ -12,6 +12,17 @@ pub const STEAL_FADE_MS: f32 = 10.0;
 /// Fade out of a voice that catches up with its worker, and fade in when samples arrive.
 pub const UNDERRUN_FADE_MS: f32 = 2.0;
 
+/// How long a voice repeats its last periods while its worker is late, before it fades out.
+pub const ECHO_MS: f32 = 80.0;
+
+/// What it repeats: the whole number of periods of about this length that is nearest to whole samples.
+pub const ECHO_SHORTEST_LAG_MS: f32 = 10.0;
+/// The longest that is repeated: a period of MIDI 21 and no less.
+pub const ECHO_LONGEST_LAG_MS: f32 = 40.0;
+
+/// Cross-fade from one round of an echo to the next.
+pub const ECHO_FADE_MS: f32 = 2.0;
+
 /// Fade at the end of a finished note, which may end anywhere in its sound.
 pub const END_FADE_MS: f32 = 5.0;
 

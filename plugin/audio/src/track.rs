@@ -1,12 +1,15 @@
 //! One of a voice's renders: the rendered note it begins with, and the stream it goes on in once its timbre moves.
 //!
 //! Runs on the audio thread. A stream that is there in time follows the note at a chunk's border, sample by sample. One that
-//! comes late is faded over to, and while a stream has run dry its note is heard, as far as that goes: what was rendered
-//! nearest, rather than a gap. Offline neither happens: a voice waits for what it needs.
+//! comes late is faded over to. While a stream has run dry its note is heard, as far as that goes: what was rendered
+//! nearest; and where there is no note either, the last periods again ([`Echo`]): both rather than a gap. Offline none of that
+//! happens: a voice waits for what it needs.
 
-use crate::limits::{LONGEST_STRIDE_CHUNKS, STREAM_CONTROLS};
+use crate::echo::Echo;
+use crate::limits::{END_FADE_MS, LONGEST_STRIDE_CHUNKS, STREAM_CONTROLS};
 use crate::link::{AudioEnd, StreamTag};
 use crate::note_table::NoteSlot;
+use crate::rates::note_samples;
 use crate::rendered_note::RenderedNote;
 use crate::resampler::MAX_REACH;
 use crate::stream::{StreamControl, StreamReader};
@@ -26,6 +29,24 @@ pub struct Track {
 enum Source {
     Note,
     Stream,
+    /// What there was of one of the two, repeated.
+    Echo(Origin, Echo),
+}
+
+/// What renders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Note,
+    Stream,
+}
+
+impl Source {
+    fn of(origin: Origin) -> Self {
+        match origin {
+            Origin::Note => Self::Note,
+            Origin::Stream => Self::Stream,
+        }
+    }
 }
 
 /// A change from one source to another: before `at` the one, after the fade the other.
@@ -89,7 +110,7 @@ impl Track {
 
     /// Whether a stream is heard, or will be at its first sample.
     pub fn hears_stream(&self) -> bool {
-        self.heard == Source::Stream
+        matches!(self.heard, Source::Stream | Source::Echo(Origin::Stream, _))
     }
 
     /// Goes on in the stream `tag` from `first_sample` on.
@@ -166,8 +187,8 @@ impl Track {
             .is_some_and(|reader| !reader.is_finished() && reader.available() < sample)
     }
 
-    /// Chooses what is heard from `position` on; returns whether a stream was left for its note, which only happens where
-    /// `may_lapse`, or where it failed.
+    /// Chooses what is heard from `position` on; returns whether what should be heard was left for something else, which only
+    /// happens where `may_lapse`, or where a stream failed.
     pub fn settle(
         &mut self,
         note: &RenderedNote,
@@ -181,80 +202,187 @@ impl Track {
         {
             self.splice = None;
         }
-        let Some(stream) = &mut self.stream else {
-            return false;
-        };
-        let Some(reader) = &mut stream.reader else {
-            return false;
-        };
-        reader.discard_before(position.saturating_sub(MAX_REACH + 1));
+        let heard = [Some(self.heard), self.splice.map(|splice| splice.from)];
+        let oldest = heard
+            .into_iter()
+            .flatten()
+            .fold(position, |oldest, source| match source {
+                Source::Echo(_, echo) => oldest.min(echo.limit()),
+                Source::Note | Source::Stream => oldest,
+            });
+        if let Some(Stream {
+            reader: Some(reader), ..
+        }) = &mut self.stream
+        {
+            let history = MAX_REACH + 1 + Echo::history_samples(note.sample_rate_hz());
+            reader.discard_before(oldest.saturating_sub(history));
+        }
         if self.splice.is_some_and(|splice| position < splice.end()) {
             return false;
         }
-        // In this order: an end read after a finish was seen is final.
-        let (is_finished, is_failed) = (reader.is_finished(), reader.is_failed());
-        let available = reader.available();
-        let next = position + MAX_REACH + 1;
         match self.heard {
-            Source::Note if next <= stream.first_sample => {
-                self.splice = Some(Splice {
-                    from: Source::Note,
-                    at: stream.first_sample,
-                    fade_samples: 0,
-                });
-                self.heard = Source::Stream;
+            Source::Echo(origin, echo) => {
+                self.leave_echo(note, origin, echo, position, lengths);
+                false
             }
+            Source::Stream => self.lapse(note, position, lengths, may_lapse),
             Source::Note => {
-                let enough = next + lengths.late_join + 2 * lengths.guard;
-                if !is_failed && available >= enough {
-                    self.splice = Some(Splice {
-                        from: Source::Note,
-                        at: next,
-                        fade_samples: lengths.late_join,
-                    });
-                    self.heard = Source::Stream;
-                }
-            }
-            Source::Stream => {
-                let is_dry = !is_finished && available < position + lengths.guard;
-                let goes_on = note.available() > position + 2 * lengths.guard;
-                if (is_failed || may_lapse) && is_dry && goes_on {
-                    self.splice = Some(Splice {
-                        from: Source::Stream,
-                        at: position,
-                        fade_samples: lengths.lapse,
-                    });
-                    self.heard = Source::Note;
-                    return true;
-                }
+                self.join_stream(note, position, lengths, may_lapse);
+                may_lapse
+                    && self.heard == Source::Note
+                    && self.begin_echo(Origin::Note, note, position, lengths)
             }
         }
-        false
+    }
+
+    /// From the note to the stream, if it is there: in time without a fade, or late with one. Where it `may_lapse`, the note
+    /// must be there up to the border.
+    fn join_stream(
+        &mut self,
+        note: &RenderedNote,
+        position: usize,
+        lengths: &SpliceLengths,
+        may_lapse: bool,
+    ) {
+        let Some(first_sample) = self.stream_begin() else {
+            return;
+        };
+        let next = position + MAX_REACH + 1;
+        let is_in_time = next <= first_sample;
+        let has_come = if is_in_time {
+            !may_lapse || note.is_finished() || note.available() >= first_sample
+        } else {
+            self.has_stream(next, lengths)
+        };
+        if has_come {
+            self.splice = Some(Splice {
+                from: Source::Note,
+                at: if is_in_time { first_sample } else { next },
+                fade_samples: if is_in_time { 0 } else { lengths.late_join },
+            });
+            self.heard = Source::Stream;
+        }
+    }
+
+    /// Where the stream follows the note, if it is there.
+    fn stream_begin(&self) -> Option<usize> {
+        let stream = self.stream.as_ref()?;
+        stream.reader.as_ref().map(|_| stream.first_sample)
+    }
+
+    /// Whether there is enough of the stream to go over to it at `next`.
+    fn has_stream(&self, next: usize, lengths: &SpliceLengths) -> bool {
+        self.stream_begin().is_some_and(|begin| begin < next)
+            && self.reader().is_some_and(|reader| {
+                !reader.is_failed() && reader.available() >= next + lengths.late_join + 2 * lengths.guard
+            })
+    }
+
+    /// From a stream that has run dry to the note, if it goes on, or else to an echo.
+    fn lapse(
+        &mut self,
+        note: &RenderedNote,
+        position: usize,
+        lengths: &SpliceLengths,
+        may_lapse: bool,
+    ) -> bool {
+        let reach = self.reach_of(Source::Stream, note);
+        let is_failed = self.reader().is_some_and(StreamReader::is_failed);
+        let is_dry = (!reach.is_complete || is_failed) && reach.available < position + lengths.guard;
+        if !(is_failed || may_lapse) || !is_dry {
+            return false;
+        }
+        if note.available() > position + 2 * lengths.guard {
+            self.splice = Some(Splice {
+                from: Source::Stream,
+                at: position,
+                fade_samples: lengths.lapse,
+            });
+            self.heard = Source::Note;
+            return true;
+        }
+        self.begin_echo(Origin::Stream, note, position, lengths)
+    }
+
+    /// Goes on in an echo if the worker is late.
+    fn begin_echo(
+        &mut self,
+        origin: Origin,
+        note: &RenderedNote,
+        position: usize,
+        lengths: &SpliceLengths,
+    ) -> bool {
+        let reach = self.reach_of(Source::of(origin), note);
+        if reach.is_complete || reach.available >= position + lengths.guard {
+            return false;
+        }
+        let echo = Echo::of(reach.available, note.key().pitch_midi(), note.sample_rate_hz());
+        if let Some(echo) = echo {
+            // Up to its limit it is what it echoes.
+            self.heard = Source::Echo(origin, echo);
+        }
+        echo.is_some()
+    }
+
+    /// Back from an echo when enough has come, or on to its end when nothing more will.
+    fn leave_echo(
+        &mut self,
+        note: &RenderedNote,
+        origin: Origin,
+        mut echo: Echo,
+        position: usize,
+        lengths: &SpliceLengths,
+    ) {
+        let reach = self.reach_of(Source::of(origin), note);
+        let next = position + MAX_REACH + 1;
+        let back = if self.has_stream(next, lengths) {
+            Some(Source::Stream)
+        } else {
+            let has_come = reach.available >= next + lengths.late_join + 2 * lengths.guard;
+            has_come.then_some(Source::of(origin))
+        };
+        if let Some(back) = back {
+            self.splice = Some(Splice {
+                from: self.heard,
+                at: next,
+                fade_samples: lengths.late_join,
+            });
+            self.heard = back;
+        } else if reach.is_complete {
+            echo.end_at(position + 2 * note_samples(note.sample_rate_hz(), END_FADE_MS));
+            self.heard = Source::Echo(origin, echo);
+        }
     }
 
     /// How far there is audio from here on, as [`settle`](Self::settle) chose.
     pub fn reach(&self, note: &RenderedNote, position: usize) -> Reach {
-        let of_note = || {
-            // In this order: a length read after the end was seen is final.
-            let is_complete = note.is_finished() || note.is_failed();
-            Reach {
-                is_complete,
-                available: note.available(),
-            }
-        };
-        let (Source::Stream, Some(reader)) = (self.heard, self.reader()) else {
-            return of_note();
-        };
-        if let Some(splice) = self.splice.filter(|splice| position < splice.end()) {
-            let before = of_note();
+        if let Some(splice) = self.splice.filter(|splice| position < splice.end())
+            && self.heard != Source::Note
+        {
+            let before = self.reach_of(splice.from, note);
             if before.available < splice.end() {
                 return before;
             }
         }
-        let is_complete = reader.is_finished() || reader.is_failed();
-        Reach {
-            is_complete,
-            available: reader.available(),
+        self.reach_of(self.heard, note)
+    }
+
+    /// How far a source goes.
+    fn reach_of(&self, source: Source, note: &RenderedNote) -> Reach {
+        // In this order: a length read after the end was seen is final.
+        match (source, self.reader()) {
+            (Source::Stream, Some(reader)) => Reach {
+                is_complete: reader.is_finished() || reader.is_failed(),
+                available: reader.available(),
+            },
+            (Source::Echo(origin, echo), _) => Reach {
+                is_complete: self.reach_of(Source::of(origin), note).is_complete,
+                available: echo.end(),
+            },
+            _ => Reach {
+                is_complete: note.is_finished() || note.is_failed(),
+                available: note.available(),
+            },
         }
     }
 
@@ -285,6 +413,7 @@ impl Track {
     pub fn read(&self, note: &RenderedNote, start: usize, out: &mut [f32], other: &mut [f32]) -> usize {
         let from = |source: Source, start: usize, out: &mut [f32]| match (source, self.reader()) {
             (Source::Stream, Some(reader)) => reader.read(start, out),
+            (Source::Echo(origin, echo), _) => self.read_echo(note, origin, &echo, start, out),
             _ => note.read(start, out),
         };
         let Some(splice) = self.splice.filter(|splice| start < splice.end()) else {
@@ -312,6 +441,35 @@ impl Track {
         }
         // Without the new source the old one's fade is heard alone.
         (after + read).max(before.min(after))
+    }
+
+    /// An echo's samples, one after another: it is rare and short.
+    fn read_echo(
+        &self,
+        note: &RenderedNote,
+        origin: Origin,
+        echo: &Echo,
+        start: usize,
+        out: &mut [f32],
+    ) -> usize {
+        // Before its first sample a stream was its note.
+        let stream = self
+            .stream
+            .as_ref()
+            .filter(|_| origin == Origin::Stream)
+            .and_then(|stream| Some((stream.first_sample, stream.reader.as_ref()?)));
+        let heard = |sample: usize| {
+            let mut value = [0.0];
+            match stream {
+                Some((first_sample, reader)) if sample >= first_sample => reader.read(sample, &mut value),
+                _ => note.read(sample, &mut value),
+            };
+            value[0]
+        };
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = echo.sample(start + i, &heard);
+        }
+        out.len()
     }
 }
 

@@ -124,14 +124,47 @@ fn a_voice_that_catches_up_counts_an_underrun_and_resumes() {
     stage.workshop.get_mut().answer();
     stage.workshop.get_mut().render(2);
     let mut out = Vec::new();
-    (0..10).for_each(|_| out.extend(stage.live(256, &[])));
+    // Two chunks, and what it repeats after them.
+    (0..25).for_each(|_| out.extend(stage.live(256, &[])));
     assert_eq!(stage.meters.underruns(), 1);
     assert_eq!(stage.activity, Activity::Waiting);
     stage.work();
     (0..4).for_each(|_| out.extend(stage.live(256, &[])));
     assert_eq!(stage.activity, Activity::Sounding);
-    assert!(peak(&out[2800..]) > 0.05);
+    assert!(peak(&out[6400..]) > 0.05);
     assert!(jump(&out) < 0.02, "jump of {}", jump(&out));
+}
+
+#[test]
+fn a_voice_whose_worker_is_late_plays_on_and_meets_what_comes_in_phase() {
+    let play = |late_until: usize| {
+        let mut stage = Stage::new(48_000.0);
+        stage.live(256, &[at(0, on(57))]);
+        stage.workshop.get_mut().answer();
+        stage.workshop.get_mut().render(2);
+        let mut out = Vec::new();
+        for block in 0..60 {
+            if block >= late_until {
+                stage.work();
+            }
+            out.extend(stage.live(256, &[]));
+        }
+        (out, stage.meters.underruns(), stage.meters.degraded())
+    };
+    let (on_time, ..) = play(0);
+    // 64 ms after the end of the two chunks.
+    let (late, underruns, degraded) = play(20);
+    assert_eq!((underruns, degraded), (0, 1));
+    let off = late
+        .iter()
+        .zip(&on_time)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
+    assert!(off < 0.02 * peak(&on_time), "{off}");
+    assert!(
+        late[12_000..] == on_time[12_000..],
+        "and then as if nothing had been"
+    );
 }
 
 #[test]

@@ -189,6 +189,41 @@ fn a_stream_that_runs_dry_gives_way_to_its_note_and_comes_back() {
 }
 
 #[test]
+fn a_stream_that_runs_dry_past_its_note_repeats_its_last_periods_and_comes_back() {
+    let mut stage = stage(0.0);
+    stage.live(0, &[at(0, on(69))]);
+    let mut all = Vec::new();
+    for block in 0..900 {
+        if block == 100 {
+            stage.settings.blend.x = 1.0;
+        }
+        // The note was rendered half a second ahead; here the stream is far past it, and its worker away for 55 ms.
+        if !(600..621).contains(&block) {
+            stage.work();
+        }
+        all.extend(stage.live(128, &[]));
+    }
+    assert_eq!(stage.meters.underruns(), 0);
+    assert!(stage.meters.degraded() > 0, "it is told");
+    assert_eq!(stage.meters.streams(), 1, "it came back");
+    assert!(
+        all[300 * 128..].chunks(480).all(|part| peak(part) > 0.15),
+        "no gap"
+    );
+    assert!(
+        jump(&all[4000..]) < 0.1 * (0.0576 + 0.1152) * 1.1,
+        "{}",
+        jump(&all[4000..])
+    );
+    let held = &all[600 * 128..640 * 128];
+    assert!(
+        level(held, SECOND_HZ) > 0.09,
+        "it sounds as it did: {}",
+        level(held, SECOND_HZ)
+    );
+}
+
+#[test]
 fn where_streams_are_refused_the_note_plays_on_as_it_was() {
     let mut stage = stage(0.0);
     stage.settings.width = 0.5;
