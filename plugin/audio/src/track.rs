@@ -84,13 +84,15 @@ pub struct Reach {
     pub available: usize,
 }
 
-/// Lengths of the fades between sources, and what a source must still have to be kept for another run, in the note's
-/// samples.
+/// How a voice listens: lengths of the fades between sources, and what a source must still have to be kept for another run, in
+/// the note's samples.
 #[derive(Clone, Copy, Debug)]
-pub struct SpliceLengths {
+pub struct Listening {
     pub late_join: usize,
     pub lapse: usize,
     pub guard: usize,
+    /// Whether it has caught up with everything, and stands still in silence.
+    pub is_silent: bool,
 }
 
 impl Track {
@@ -189,13 +191,7 @@ impl Track {
 
     /// Chooses what is heard from `position` on; returns whether what should be heard was left for something else, which only
     /// happens where `may_lapse`, or where a stream failed.
-    pub fn settle(
-        &mut self,
-        note: &RenderedNote,
-        position: usize,
-        lengths: &SpliceLengths,
-        may_lapse: bool,
-    ) -> bool {
+    pub fn settle(&mut self, note: &RenderedNote, position: usize, by: &Listening, may_lapse: bool) -> bool {
         if self
             .splice
             .is_some_and(|splice| position > splice.end() + MAX_REACH)
@@ -222,28 +218,20 @@ impl Track {
         }
         match self.heard {
             Source::Echo(origin, echo) => {
-                self.leave_echo(note, origin, echo, position, lengths);
+                self.leave_echo(note, origin, echo, position, by);
                 false
             }
-            Source::Stream => self.lapse(note, position, lengths, may_lapse),
+            Source::Stream => self.lapse(note, position, by, may_lapse),
             Source::Note => {
-                self.join_stream(note, position, lengths, may_lapse);
-                may_lapse
-                    && self.heard == Source::Note
-                    && self.begin_echo(Origin::Note, note, position, lengths)
+                self.join_stream(note, position, by, may_lapse);
+                may_lapse && self.heard == Source::Note && self.begin_echo(Origin::Note, note, position, by)
             }
         }
     }
 
     /// From the note to the stream, if it is there: in time without a fade, or late with one. Where it `may_lapse`, the note
     /// must be there up to the border.
-    fn join_stream(
-        &mut self,
-        note: &RenderedNote,
-        position: usize,
-        lengths: &SpliceLengths,
-        may_lapse: bool,
-    ) {
+    fn join_stream(&mut self, note: &RenderedNote, position: usize, by: &Listening, may_lapse: bool) {
         let Some(first_sample) = self.stream_begin() else {
             return;
         };
@@ -252,13 +240,13 @@ impl Track {
         let has_come = if is_in_time {
             !may_lapse || note.is_finished() || note.available() >= first_sample
         } else {
-            self.has_stream(next, lengths)
+            self.has_stream(next, by)
         };
         if has_come {
             self.splice = Some(Splice {
                 from: Source::Note,
                 at: if is_in_time { first_sample } else { next },
-                fade_samples: if is_in_time { 0 } else { lengths.late_join },
+                fade_samples: if is_in_time { 0 } else { by.late_join },
             });
             self.heard = Source::Stream;
         }
@@ -271,49 +259,37 @@ impl Track {
     }
 
     /// Whether there is enough of the stream to go over to it at `next`.
-    fn has_stream(&self, next: usize, lengths: &SpliceLengths) -> bool {
+    fn has_stream(&self, next: usize, by: &Listening) -> bool {
         self.stream_begin().is_some_and(|begin| begin < next)
             && self.reader().is_some_and(|reader| {
-                !reader.is_failed() && reader.available() >= next + lengths.late_join + 2 * lengths.guard
+                !reader.is_failed() && reader.available() >= next + by.late_join + 2 * by.guard
             })
     }
 
     /// From a stream that has run dry to the note, if it goes on, or else to an echo.
-    fn lapse(
-        &mut self,
-        note: &RenderedNote,
-        position: usize,
-        lengths: &SpliceLengths,
-        may_lapse: bool,
-    ) -> bool {
+    fn lapse(&mut self, note: &RenderedNote, position: usize, by: &Listening, may_lapse: bool) -> bool {
         let reach = self.reach_of(Source::Stream, note);
         let is_failed = self.reader().is_some_and(StreamReader::is_failed);
-        let is_dry = (!reach.is_complete || is_failed) && reach.available < position + lengths.guard;
+        let is_dry = (!reach.is_complete || is_failed) && reach.available < position + by.guard;
         if !(is_failed || may_lapse) || !is_dry {
             return false;
         }
-        if note.available() > position + 2 * lengths.guard {
+        if note.available() > position + 2 * by.guard {
             self.splice = Some(Splice {
                 from: Source::Stream,
                 at: position,
-                fade_samples: lengths.lapse,
+                fade_samples: by.lapse,
             });
             self.heard = Source::Note;
             return true;
         }
-        self.begin_echo(Origin::Stream, note, position, lengths)
+        self.begin_echo(Origin::Stream, note, position, by)
     }
 
     /// Goes on in an echo if the worker is late.
-    fn begin_echo(
-        &mut self,
-        origin: Origin,
-        note: &RenderedNote,
-        position: usize,
-        lengths: &SpliceLengths,
-    ) -> bool {
+    fn begin_echo(&mut self, origin: Origin, note: &RenderedNote, position: usize, by: &Listening) -> bool {
         let reach = self.reach_of(Source::of(origin), note);
-        if reach.is_complete || reach.available >= position + lengths.guard {
+        if reach.is_complete || reach.available >= position + by.guard || reach.available <= position {
             return false;
         }
         let echo = Echo::of(reach.available, note.key().pitch_midi(), note.sample_rate_hz());
@@ -331,21 +307,26 @@ impl Track {
         origin: Origin,
         mut echo: Echo,
         position: usize,
-        lengths: &SpliceLengths,
+        by: &Listening,
     ) {
+        if by.is_silent {
+            // It has been given up: what comes is waited for, without a fade.
+            self.heard = Source::of(origin);
+            return;
+        }
         let reach = self.reach_of(Source::of(origin), note);
         let next = position + MAX_REACH + 1;
-        let back = if self.has_stream(next, lengths) {
+        let back = if self.has_stream(next, by) {
             Some(Source::Stream)
         } else {
-            let has_come = reach.available >= next + lengths.late_join + 2 * lengths.guard;
+            let has_come = reach.available >= next + by.late_join + by.guard;
             has_come.then_some(Source::of(origin))
         };
         if let Some(back) = back {
             self.splice = Some(Splice {
                 from: self.heard,
                 at: next,
-                fade_samples: lengths.late_join,
+                fade_samples: by.late_join,
             });
             self.heard = back;
         } else if reach.is_complete {

@@ -16,7 +16,7 @@ use crate::rendered_note::RenderedNote;
 use crate::resampler::{MAX_REACH, MAX_STEP, Resampler};
 use crate::steering::Steering;
 use crate::tilt::Tilt;
-use crate::track::{Reach, SpliceLengths, Track};
+use crate::track::{Listening, Reach, Track};
 use crate::track_reader::TrackReader;
 
 /// What a voice is doing.
@@ -308,12 +308,13 @@ impl Voice {
         let run = (RUN_SAMPLES as f64 * self.motion.largest_step()).ceil() as usize;
         let mut lapses = 0;
         for (track, note) in self.tracks.iter_mut().flatten().zip(notes.iter().flatten()) {
-            let lengths = SpliceLengths {
+            let by = Listening {
                 late_join: note_samples(note.sample_rate_hz(), LATE_JOIN_MS),
                 lapse: note_samples(note.sample_rate_hz(), UNDERRUN_FADE_MS),
                 guard: run + guard_samples(&self.motion, rates),
+                is_silent: self.starved && self.flow == 0.0,
             };
-            lapses += u32::from(track.settle(note, position, &lengths, may_lapse));
+            lapses += u32::from(track.settle(note, position, &by, may_lapse));
         }
         lapses
     }

@@ -224,6 +224,43 @@ fn a_stream_that_runs_dry_past_its_note_repeats_its_last_periods_and_comes_back(
 }
 
 #[test]
+fn a_stream_that_stays_away_is_waited_for_in_silence_and_comes_back() {
+    for (from, semitones) in [(600, 0.0), (601, 0.0), (605, 24.0), (607, -24.0)] {
+        let mut stage = stage(0.0);
+        let bend = EventKind::PitchBend {
+            channel: 0,
+            semitones,
+        };
+        stage.live(0, &[at(0, bend), at(0, on(69))]);
+        let mut all = Vec::new();
+        for block in 0..1200 {
+            if block == 100 {
+                stage.settings.blend.x = 1.0;
+            }
+            // Away for a third of a second.
+            if !(from..from + 125).contains(&block) {
+                stage.work();
+            }
+            all.extend(stage.live(128, &[]));
+        }
+        // Two octaves down, a quarter of the time has passed for the sound.
+        let underruns = if semitones < 0.0 { 0 } else { 1 };
+        assert_eq!(stage.meters.underruns(), underruns, "from block {from}");
+        assert_eq!(stage.meters.waiting_voices(), 0, "from block {from}");
+        assert!(peak(&all[800 * 128..]) > 0.15, "it came back");
+        let partials = 0.1 * (0.0576 + 0.1152) * f64::from(semitones / 12.0).exp2() as f32;
+        assert!(
+            jump(&all[4000..]) < partials * 1.1,
+            "{} from block {from}",
+            jump(&all[4000..])
+        );
+        stage.live(128, &[at(0, off(69))]);
+        (0..200).for_each(|_| drop(stage.live(128, &[])));
+        assert_eq!(stage.ends.len(), 1, "from block {from}");
+    }
+}
+
+#[test]
 fn where_streams_are_refused_the_note_plays_on_as_it_was() {
     let mut stage = stage(0.0);
     stage.settings.width = 0.5;
