@@ -20,9 +20,9 @@ impl Echo {
     /// The echo of a sound of `pitch_midi`, in samples at `note_hz`, of which there are those before `limit`; none if it has
     /// only begun.
     pub fn of(limit: usize, pitch_midi: f32, note_hz: u32) -> Option<Self> {
-        let lag_samples = lag(pitch_midi, note_hz);
         let fade_samples = note_samples(note_hz, ECHO_FADE_MS);
-        (limit > lag_samples + fade_samples).then(|| Self {
+        let longest = limit.saturating_sub(fade_samples + 1);
+        lag(pitch_midi, note_hz, longest).map(|lag_samples| Self {
             limit,
             lag_samples,
             fade_samples,
@@ -68,25 +68,27 @@ impl Echo {
     }
 }
 
-/// The number of samples between the shortest and the longest lag that is nearest to a whole number of periods.
-fn lag(pitch_midi: f32, note_hz: u32) -> usize {
+/// The number of samples about the shortest lag, or above, that is nearest to a whole number of periods. If there is not even
+/// one among the `most` that may be, all that there is; none if that is less than the shortest.
+fn lag(pitch_midi: f32, note_hz: u32, most: usize) -> Option<usize> {
     let period = f64::from(note_hz) / (440.0 * ((f64::from(pitch_midi) - 69.0) / 12.0).exp2());
-    let (shortest, longest) = (
-        note_samples(note_hz, ECHO_SHORTEST_LAG_MS) as f64,
-        note_samples(note_hz, ECHO_LONGEST_LAG_MS) as f64,
-    );
-    let first = (shortest / period).ceil().max(1.0);
+    let longest = note_samples(note_hz, ECHO_LONGEST_LAG_MS).min(most);
+    let shortest = note_samples(note_hz, ECHO_SHORTEST_LAG_MS);
+    if period > longest as f64 {
+        return (longest >= shortest).then_some(longest);
+    }
+    let (shortest, longest) = (shortest as f64, longest as f64);
+    let first = (shortest.min(longest - period) / period).ceil().max(1.0);
     let error = |periods: f64| {
         let length = periods * period;
         (length - length.round()).abs() / period
     };
     // Some are enough to find one that fits; the highest notes have hundreds.
-    let best = (0..16)
+    (0..16)
         .map(|more| first + f64::from(more))
         .take_while(|periods| periods * period <= longest)
-        .min_by(|a, b| error(*a).total_cmp(&error(*b)));
-    // What has no whole period in it is repeated as it is.
-    best.map_or(longest, |periods| (periods * period).round()) as usize
+        .min_by(|a, b| error(*a).total_cmp(&error(*b)))
+        .map(|periods| (periods * period).round() as usize)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -143,8 +145,19 @@ mod tests {
     }
 
     #[test]
-    fn what_has_only_begun_has_no_echo() {
-        assert_eq!(Echo::of(300, 60.0, RATE_HZ), None);
+    fn what_has_only_begun_repeats_the_periods_that_it_has() {
+        let young = Echo::of(300, 60.0, RATE_HZ).unwrap();
+        assert_eq!(young.lag_samples, 183);
+        assert_eq!(Echo::of(250, 60.0, RATE_HZ), None, "not even one");
+        for limit in 250..3000 {
+            if let Some(echo) = Echo::of(limit, 60.0, RATE_HZ) {
+                let first = |n: usize| {
+                    assert!(n < limit);
+                    0.0
+                };
+                (limit - 200..echo.end()).for_each(|n| drop(echo.sample(n, first)));
+            }
+        }
     }
 
     #[test]

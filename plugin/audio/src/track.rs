@@ -229,16 +229,17 @@ impl Track {
         }
     }
 
-    /// From the note to the stream, if it is there: in time without a fade, or late with one. Where it `may_lapse`, the note
-    /// must be there up to the border.
+    /// From the note to the stream, once its first chunk is there: in time without a fade, or late with one. Where it
+    /// `may_lapse`, the note must be there up to the border.
     fn join_stream(&mut self, note: &RenderedNote, position: usize, by: &Listening, may_lapse: bool) {
-        let Some(first_sample) = self.stream_begin() else {
+        let (Some(first_sample), Some(reader)) = (self.stream_begin(), self.reader()) else {
             return;
         };
         let next = position + MAX_REACH + 1;
         let is_in_time = next <= first_sample;
         let has_come = if is_in_time {
-            !may_lapse || note.is_finished() || note.available() >= first_sample
+            let is_whole = !may_lapse || note.is_finished() || note.available() >= first_sample;
+            is_whole && (reader.is_finished() || reader.is_failed() || reader.available() > first_sample)
         } else {
             self.has_stream(next, by)
         };

@@ -452,6 +452,9 @@ impl Scheduler {
             }
             idle -= 1;
         }
+        if idle == 0 && is_live && self.queue.has_due(&self.cache, &self.streams, now) {
+            self.workers.hurry();
+        }
     }
 
     /// Takes a job back from a worker.

@@ -9,6 +9,7 @@
 //! audio thread too (`sched_rt_runtime_us`: 95 % of a second). So a worker has an [`Allowance`], and is ordinary when it
 //! has spent it.
 
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Who waits for the work.
@@ -27,21 +28,41 @@ impl Urgency {
     pub(crate) fn enter(self) -> bool {
         #[cfg(target_os = "linux")]
         {
-            let (policy, priority) = match self {
-                Self::Ordinary => (libc::SCHED_OTHER, 0),
-                Self::Sounding => (libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, 1),
-                Self::Handing => (libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, 2),
-            };
-            let parameters = libc::sched_param {
-                sched_priority: priority,
-            };
-            // SAFETY: the thread is the calling one, so it lives; the parameters outlive the call, which only reads them.
-            unsafe { libc::pthread_setschedparam(libc::pthread_self(), policy, &raw const parameters) == 0 }
+            // SAFETY: the calling thread lives.
+            unsafe { self.give(libc::pthread_self()) }
         }
         #[cfg(not(target_os = "linux"))]
         {
             self == Self::Ordinary
         }
+    }
+
+    /// Makes it another thread's, until that [enters](Self::enter) one itself.
+    #[cfg_attr(not(target_os = "linux"), allow(unused_variables, clippy::unused_self))]
+    pub(crate) fn lend(self, thread: &JoinHandle<()>) {
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::unix::thread::JoinHandleExt;
+            // Not granted, the thread stays what it is.
+            // SAFETY: a thread that was not joined, which takes its handle, may still be named.
+            let _ = unsafe { self.give(thread.as_pthread_t()) };
+        }
+    }
+
+    /// # Safety
+    /// The thread must not have been joined.
+    #[cfg(target_os = "linux")]
+    unsafe fn give(self, thread: libc::pthread_t) -> bool {
+        let (policy, priority) = match self {
+            Self::Ordinary => (libc::SCHED_OTHER, 0),
+            Self::Sounding => (libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, 1),
+            Self::Handing => (libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, 2),
+        };
+        let parameters = libc::sched_param {
+            sched_priority: priority,
+        };
+        // SAFETY: the thread may be named, says the caller; the parameters outlive the call, which only reads them.
+        unsafe { libc::pthread_setschedparam(thread, policy, &raw const parameters) == 0 }
     }
 }
 
@@ -86,7 +107,8 @@ impl Allowance {
     /// Makes the calling thread what it is to be for this work.
     pub(crate) fn enter(&mut self, work: Urgency) {
         let next = self.of(work, Instant::now());
-        if next != self.now && self.is_granted {
+        // What was lent meanwhile is given back.
+        if self.is_granted && (next != self.now || next == Urgency::Ordinary) {
             self.is_granted = next.enter();
             self.now = next;
         }
@@ -143,6 +165,16 @@ mod tests {
                 libc::SCHED_OTHER
             };
             assert_eq!(policy(), expected);
+            let (lent, waits) = std::sync::mpsc::channel::<()>();
+            let other = std::thread::spawn(move || {
+                waits.recv().unwrap();
+                let of_lender = policy();
+                Urgency::Ordinary.enter();
+                assert_eq!((of_lender, policy()), (expected, libc::SCHED_OTHER));
+            });
+            Urgency::Sounding.lend(&other);
+            lent.send(()).unwrap();
+            other.join().unwrap();
             let child = std::thread::spawn(policy).join().unwrap();
             assert_eq!(child, libc::SCHED_OTHER);
             Urgency::Ordinary.enter();

@@ -51,6 +51,14 @@ impl WorkQueue {
         self.wanting.len()
     }
 
+    /// Whether someone hears, or will soon hear, that something waits.
+    pub(crate) fn has_due(&self, cache: &NoteCache, streams: &StreamTable, now: Instant) -> bool {
+        let mut notes = self.wanting.iter();
+        streams.asking().next().is_some()
+            || notes
+                .any(|id| Turn::of_note(cache, *id, false, now).is_some_and(|turn| turn.class == Class::Due))
+    }
+
     /// The jobs for the next of `idle` workers, taken out of the cache and the table: the most urgent, and others whose runs
     /// are like its, as many as leave each other worker its share; and whether someone will hear that the first is missing. None
     /// if nothing waits.
@@ -273,6 +281,17 @@ mod tests {
         assert_eq!(sizes(1, 3), [1]);
         assert_eq!(sizes(4, 3), [2, 1, 1]);
         assert_eq!(sizes(9, 2), [5, 4]);
+    }
+
+    #[test]
+    fn a_note_without_its_beginning_is_due_until_a_worker_has_it() {
+        let (mut cache, mut queue, _held) = waiting(1);
+        let has_due = |cache: &NoteCache, queue: &WorkQueue| {
+            queue.has_due(cache, &StreamTable::default(), Instant::now())
+        };
+        assert!(has_due(&cache, &queue));
+        next(&mut cache, &mut queue, 1).unwrap();
+        assert!(!has_due(&cache, &queue));
     }
 
     #[test]

@@ -162,6 +162,15 @@ impl Workers {
         }
     }
 
+    /// Lets those that are busy with what nobody waits for get on with it: someone does wait for what comes next.
+    pub(crate) fn hurry(&self) {
+        for (thread, unreported) in self.threads.iter().zip(&self.unreported) {
+            if *unreported > 0 {
+                Urgency::Sounding.lend(thread);
+            }
+        }
+    }
+
     /// Lets every worker make its decoder before the first job comes, those that are busy after their job.
     pub(crate) fn prepare(&mut self, source: &Arc<dyn DecoderSource>) {
         for (tasks, unreported) in self.tasks.iter().zip(&mut self.unreported) {
