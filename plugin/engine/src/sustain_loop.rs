@@ -182,7 +182,7 @@ mod tests {
 
     /// An embedding of 100 frames that trembles but for a frame here and there.
     fn trembling(resting: &[usize]) -> Embedding {
-        let values = (0..100).map(|frame| {
+        let values = (0..100_usize).map(|frame| {
             let rests = resting.iter().any(|rest| frame.abs_diff(*rest) <= 1);
             if rests {
                 0.0
