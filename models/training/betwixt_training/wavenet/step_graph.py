@@ -136,7 +136,8 @@ def export_step(
     int8: bool = False,
     typical: Sequence[tuple[np.ndarray, np.ndarray]] = (),
 ) -> dict:
-    """Writes the decoder's graphs into `folder` (which exists) and returns the manifest's tables `decoder` and `step`.
+    """Writes the decoder's graphs into `folder` (which exists) and returns the tables of `model.toml` that tell of them, by
+    their names: `decoder`, `step`, and `step.past_N` for each `past_N.onnx`.
 
     `weights`: by Magenta's plain names, `startconv/W` `[1, 3, 1, width]` and so on; widths and layers are read from them, and the
     encoder's are left alone. `int8`: matrices in 8 bits, with scales fitted to `typical`: audio `[samples]` in -1 .. 1 at
@@ -149,27 +150,17 @@ def export_step(
         past_graph, step_graph = quantised(network, weights, typical)
     else:
         past_graph, step_graph = float_past, float_step
-    past = []
-    for block, layers in network.blocks().items():
-        path = folder / f"past_{block}.onnx"
-        past_graph(network, layers).save(path)
-        past.append({"block": block, "graph": path.name, "sha256": _sha256(path)})
-    path = folder / "decoder.onnx"
-    step_graph(network).save(path)
-    return {
-        "decoder": {"graph": path.name, "sha256": _sha256(path), "driver": "step"},
-        "step": {"dilations": [layer.dilation for layer in network.layers], "past": past},
+    tables = {
+        "decoder": {"graph": "decoder.onnx", "driver": "step"},
+        "step": {"dilations": [layer.dilation for layer in network.layers]},
     }
-
-
-def step_toml(tables: Mapping) -> str:
-    """The two tables as they stand in `model.toml`."""
-    decoder, step = tables["decoder"], tables["step"]
-    lines = ["[decoder]", *(f'{key} = "{value}"' for key, value in decoder.items())]
-    lines += ["", "[step]", f"dilations = {step['dilations']}"]
-    for past in step["past"]:
-        lines += ["", "[[step.past]]", f"block = {past['block']}", f'graph = "{past["graph"]}"', f'sha256 = "{past["sha256"]}"']
-    return "\n".join(lines) + "\n"
+    for block, layers in network.blocks().items():
+        graph = f"past_{block}.onnx"
+        past_graph(network, layers).save(folder / graph)
+        tables[f"step.past_{block}"] = {"graph": graph, "sha256": _sha256(folder / graph)}
+    step_graph(network).save(folder / "decoder.onnx")
+    tables["decoder"]["sha256"] = _sha256(folder / "decoder.onnx")
+    return tables
 
 
 def float_past(network: Network, layers: list[int]) -> Graph:
