@@ -18,7 +18,8 @@ from .encoder_graph import export_encoder
 from .loss import Loss, encode, measure, test_notes
 from .manifest import ENCODER, model_card, model_toml, source
 from .network import DIMS, HOP_SAMPLES
-from .step_graph import StepRunner, export_step
+from .step_graph import export_step
+from .step_runner import StepRunner
 
 
 def convert(path: Path, out: Path, averaged: bool = False, int8: bool = False, log: Callable[[str], None] = print) -> Loss | None:
@@ -50,7 +51,13 @@ def _convert(path: Path, scratch: Path, averaged: bool, int8: bool, log: Callabl
     folder = scratch / "model"
     folder.mkdir()
     export_encoder(found.weights, folder / ENCODER)
-    tables = export_step(found.weights, folder, int8=int8)
+    typical = []
+    if int8:
+        from .eight_bit import calibration_notes
+
+        notes = calibration_notes()
+        typical = list(zip(notes, encode(folder / ENCODER, notes), strict=True))
+    tables = export_step(found.weights, folder, int8=int8, typical=typical)
     _try(folder)
     loss = None
     if int8:

@@ -23,7 +23,7 @@ from .convert import convert
 from .loss import encode, test_notes
 from .manifest import ENCODER
 from .network import DIMS, HOP_SAMPLES, PUBLISHED, random_weights
-from .step_graph import StepRunner
+from .step_runner import StepRunner
 
 SEED = 0
 WARM_UP_STEPS = 20

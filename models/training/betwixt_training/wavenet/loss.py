@@ -27,7 +27,7 @@ class Loss:
 
 
 def measure(exact, quantised, encoder: Path, steps: int = STEPS) -> Loss:
-    """Compares two `step_graph.StepRunner`s that have played nothing yet. `encoder`: the graph file that makes their
+    """Compares two `step_runner.StepRunner`s that have played nothing yet. `encoder`: the graph file that makes their
     embeddings; `steps`: of all notes together."""
     notes = test_notes()
     length = -(-steps // len(notes))
