@@ -10,6 +10,7 @@ mod command;
 mod demo;
 mod demo_report;
 mod folder;
+mod import_nsynth;
 mod info_plist;
 mod install;
 mod onnxruntime;
@@ -31,7 +32,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use arguments::Arguments;
 use workspace::Workspace;
@@ -56,6 +57,10 @@ Tasks:
   sanitize              the audio crate's tests under the address and thread sanitizers
   train [--quick]       make a model from nothing under target/training, and try it (--quick: a small
                         one in about 15 minutes of two cores; without it, hours)
+  import-nsynth CKPT -o DIR [--ema] [--int8]
+                        make a model folder of Magenta's NSynth checkpoint: wavenet-ckpt.tar, or a prefix
+                        such as wavenet-ckpt/model.ckpt-200000 (--ema: its averaged weights; --int8: a
+                        decoder in 8 bits)
   setup                 fill target/resources, so that `cargo test -p CRATE` and `cargo run` work
 
 A system package that is missing is installed when this user may do so; otherwise the line to type is printed.";
@@ -130,6 +135,22 @@ fn run() -> Result<()> {
             let quick = arguments.flag("--quick");
             arguments.finish()?;
             train::run(&workspace, quick)
+        }
+        "import-nsynth" => {
+            let out = match arguments.value("--out")? {
+                Some(out) => Some(out),
+                None => arguments.value("-o")?,
+            };
+            let options = import_nsynth::Options {
+                out: out
+                    .context("`import-nsynth` needs the model's folder: `-o DIR`")?
+                    .into(),
+                averaged: arguments.flag("--ema"),
+                int8: arguments.flag("--int8"),
+                checkpoint: arguments.word("CKPT, a checkpoint's archive or prefix")?.into(),
+            };
+            arguments.finish()?;
+            import_nsynth::run(&workspace, &options)
         }
         "setup" => {
             arguments.finish()?;
