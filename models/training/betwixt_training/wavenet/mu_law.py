@@ -19,3 +19,8 @@ def decode(levels: np.ndarray) -> np.ndarray:
     level = (np.asarray(levels, np.float32) + 0.5) * np.float32(2 / LEVELS)
     audio = np.sign(level) / MU * (np.power(np.float32(1 + MU), np.abs(level)) - 1)
     return np.where(np.asarray(levels) == 0, 0, audio).astype(np.float32)
+
+
+def inflow(audio: np.ndarray) -> np.ndarray:
+    """What the network hears of audio: its level in -1 .. 1, f32."""
+    return encode(audio).astype(np.float32) / (LEVELS // 2)

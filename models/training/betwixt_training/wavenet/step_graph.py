@@ -145,9 +145,9 @@ def export_step(
     """
     network = Network(weights)
     if int8:
-        from .eight_bit import quantised  # which needs the runner, and so this file
+        from .eight_bit import quantised  # which builds on this file
 
-        past_graph, step_graph = quantised(network, weights, typical)
+        past_graph, step_graph = quantised(network, typical)
     else:
         past_graph, step_graph = float_past, float_step
     tables = {
@@ -157,9 +157,9 @@ def export_step(
     for block, layers in network.blocks().items():
         graph = f"past_{block}.onnx"
         past_graph(network, layers).save(folder / graph)
-        tables[f"step.past_{block}"] = {"graph": graph, "sha256": _sha256(folder / graph)}
+        tables[f"step.past_{block}"] = {"graph": graph, "sha256": sha256(folder / graph)}
     step_graph(network).save(folder / "decoder.onnx")
-    tables["decoder"]["sha256"] = _sha256(folder / "decoder.onnx")
+    tables["decoder"]["sha256"] = sha256(folder / "decoder.onnx")
     return tables
 
 
@@ -194,7 +194,7 @@ def whole_shape(graph: Graph, width: int) -> str:
 def float_step(network: Network) -> Graph:
     """One step, in float32."""
     graph, width = Graph(), network.width
-    begin(graph, network)
+    begin(graph, network, first="x.0")
     x, gates = "x.0", []
     for number, layer in enumerate(network.layers):
         past = graph.input(f"past.{number}", TensorProto.FLOAT, ["batch", 2 * width])
@@ -210,11 +210,11 @@ def float_step(network: Network) -> Graph:
     return graph
 
 
-def begin(graph: Graph, network: Network) -> None:
-    """What the first layer hears, `x.0`, and what goes past all layers, `skip_start`."""
+def begin(graph: Graph, network: Network, first: str) -> None:
+    """What the first layer hears, by that name, and what goes past all layers, `skip_start`."""
     samples = graph.input("samples", TensorProto.FLOAT, ["batch", len(network.start)])
     graph.input("embedding", TensorProto.FLOAT, ["batch", network.dims])
-    graph.linear(samples, network.start, network.start_bias, "x.0")
+    graph.linear(samples, network.start, network.start_bias, first)
     graph.linear(samples, network.skip_start, network.skip_bias, "skip_start")
 
 
@@ -246,5 +246,6 @@ def _biases(weights: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     return np.asarray(weights[f"{name}/biases"], np.float32)
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

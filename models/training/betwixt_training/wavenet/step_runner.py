@@ -30,7 +30,7 @@ class StepRunner:
         feeds = {"embedding": np.asarray(embeddings, np.float32)}
         if self._steps == 0:
             self._begin(len(samples))
-        newest = (mu_law.encode(samples) / np.float32(128)).astype(np.float32)
+        newest = mu_law.inflow(samples)
         self._samples = np.concatenate([self._samples[:, 1:], newest[:, None]], 1)
         for block, session in self._past.items():
             if self._steps % block == 0:
