@@ -4,7 +4,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use ort::session::Session;
 use ort::value::{PrimitiveTensorElementType, TensorElementType};
@@ -19,7 +18,7 @@ use crate::decoder::step::sampler::Sampler;
 use crate::decoder::step::{HEARD_SAMPLES, LONGEST_BLOCK, StepDecoder, StepNote, mu_law};
 use crate::decoder::{DecodeError, Decoder, DecoderFormat};
 use crate::runtime::Runtime;
-use crate::runtime::provider::{self, DeviceChoice, Provider, ProviderReport, Refusal};
+use crate::runtime::provider::{self, DeviceChoice, Provider, ProviderReport, Refusal, Threads};
 
 /// Sizes of batches that are tried, in rows. The last is what notes are compared in: what gives other bits is not used.
 const BATCHES: [usize; 6] = [1, 4, 8, 16, 24, 32];
@@ -89,14 +88,12 @@ pub(super) fn providers(choice: DeviceChoice) -> ProviderReport {
 fn open(runtime: &Runtime, folder: &Path, section: &str, entry: &GraphEntry) -> Result<Session, ModelError> {
     let file = GraphFile::read(folder, section, entry)?;
     let threads = match file.bytes().len() {
-        0..SMALL_GRAPH_BYTES => 1,
-        _ => available_parallelism().map_or(1, usize::from),
+        0..SMALL_GRAPH_BYTES => Threads::Calling,
+        _ => Threads::Pool,
     };
-    provider::session_with_threads(runtime, &file, Provider::Cpu, threads).map_err(|reason| {
-        ModelError::Graph {
-            file: folder.join(file.name()),
-            reason,
-        }
+    provider::session_on(runtime, &file, Provider::Cpu, threads).map_err(|reason| ModelError::Graph {
+        file: folder.join(file.name()),
+        reason,
     })
 }
 
