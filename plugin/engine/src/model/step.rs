@@ -228,13 +228,15 @@ fn exact_batches<A: Activation>(graphs: &mut StepGraphs<A>) -> Result<Vec<usize>
     Ok(exact)
 }
 
-/// Some notes of an endless list of different ones, in the middle of their lives: the bits of the logits of each, and
-/// what its layers heard.
+/// What came of a note in a trial: the bits of its logits, and what its layers heard.
+type Found<A> = (Vec<u32>, Vec<A>);
+
+/// Some notes of an endless list of different ones, in the middle of their lives.
 fn trial<A: Activation>(
     graphs: &mut StepGraphs<A>,
     first: usize,
     count: usize,
-) -> Result<Vec<(Vec<u32>, Vec<A>)>, DecodeError> {
+) -> Result<Vec<Found<A>>, DecodeError> {
     let mut notes: Vec<StepNote<A>> = (first..first + count)
         .map(|number| trial_note(graphs, number))
         .collect();
