@@ -127,7 +127,8 @@ def _past(network: Network, layers: list[int], dilated: list[Product]) -> Graph:
         sums = graph.node("MatMulInteger", [taps, weights, *zeros], f"sums.{number}")
         bias = (layer.bias - product.error) / product.unit
         condition = graph.linear("embedding", layer.condition / product.unit, bias, f"condition.{number}")
-        whole = graph.node("Cast", [graph.node("Round", [condition], f"round.{number}")], f"whole.{number}", to=TensorProto.INT32)
+        rounded = graph.node("Round", [condition], f"round.{number}")
+        whole = graph.node("Cast", [rounded], f"whole.{number}", to=TensorProto.INT32)
         graph.node("Add", [sums, whole], f"past.{number}")
         graph.output(f"past.{number}", TensorProto.INT32, ["steps", "batch", 2 * width])
     return graph

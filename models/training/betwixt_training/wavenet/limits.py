@@ -1,4 +1,5 @@
-"""What this machine allows a step decoder: its weights over the memory's bandwidth, its operations over the rate of large products.
+"""What this machine allows a step decoder: its weights over the memory's bandwidth, its operations over the rate of large
+products.
 
 Both are measured here, by all cores: the reading of blocks far larger than any cache, and one product of 512 rows in ONNX
 Runtime, whose kernels the engine computes with too.

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 
 from . import mu_law
 from .eight_bit import calibration_notes
-from .step_graph import sha256, export_step
+from .step_graph import export_step, sha256
 from .step_runner import StepRunner
 
 LAYERS, WIDTH, SKIP, DIMS, HOP_SAMPLES = 6, 8, 8, 16, 512

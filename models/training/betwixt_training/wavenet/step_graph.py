@@ -171,7 +171,8 @@ def float_past(network: Network, layers: list[int]) -> Graph:
         layer = network.layers[number]
         taps = first if number == layers[0] else graph.input(f"taps.{number}", TensorProto.FLOAT, ["steps", "batch", 2 * width])
         heard = graph.node("Concat", [taps, embeddings], f"heard.{number}", axis=2)
-        flat = graph.node("Reshape", [heard, graph.constant("flat", np.int64([-1, 2 * width + network.dims]))], f"flat.{number}")
+        rows = graph.constant("flat", np.int64([-1, 2 * width + network.dims]))
+        flat = graph.node("Reshape", [heard, rows], f"flat.{number}")
         matrix, half = np.concatenate([layer.oldest, layer.older, layer.condition]), half_of_sigmoid(width)
         sums = graph.linear(flat, matrix * half, layer.bias * half, f"sums.{number}")
         graph.node("Reshape", [sums, whole_shape(graph, width)], f"past.{number}")

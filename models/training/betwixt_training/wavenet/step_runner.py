@@ -26,7 +26,7 @@ class StepRunner:
         self._steps = 0
 
     def step(self, samples: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
-        """The previous samples `[B]` as audio in -1 .. 1 (0 before the first) and embeddings `[B, dims]` -> logits `[B, 256]`."""
+        """The previous samples `[B]`, audio in -1 .. 1 (0 before the first), and embeddings `[B, dims]` -> logits `[B, 256]`."""
         feeds = {"embedding": np.asarray(embeddings, np.float32)}
         if self._steps == 0:
             self._begin(len(samples))
@@ -67,6 +67,6 @@ class StepRunner:
 
 
 def teacher_forced(runner: StepRunner, audio: np.ndarray, embedding: np.ndarray, hop: int) -> np.ndarray:
-    """The logits `[samples, 256]` of each sample, fed what came before it in `audio` `[samples]`; `embedding` `[frames, dims]`."""
+    """The logits `[samples, 256]` of each sample, fed what came before it in `audio` `[samples]`. `embedding`: `[frames, dims]`."""
     before = np.concatenate([np.zeros(1, np.float32), audio[:-1]])
     return np.concatenate([runner.step(before[t : t + 1], embedding[None, t // hop]) for t in range(len(audio))])

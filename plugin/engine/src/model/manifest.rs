@@ -3,12 +3,15 @@
 //! Pure parsing, any thread but the audio thread. Every error names the field, what was found and what was
 //! expected; a field that is not known is an error too, since it is most often a slip of the pen.
 
-use std::fmt::Write as _;
+mod section;
+mod step;
 
 use crate::decoder::DecoderFormat;
 use crate::decoder::step::LONGEST_BLOCK;
 
-use toml::{Table, Value};
+use section::Section;
+pub use step::{PastEntry, StepTable};
+use toml::Table;
 
 /// The checked contents of a `model.toml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,42 +109,6 @@ impl PartialsTable {
     }
 }
 
-/// The layers of a `step` decoder, and the graphs of what they remember.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepTable {
-    /// How many steps back the middle tap of each layer looks; the oldest looks twice as far. Powers of two.
-    pub dilations: Vec<usize>,
-    /// The graphs of the past taps, one for each length of block that the dilations ask for, short ones first.
-    pub past: Vec<PastEntry>,
-}
-
-/// The graph of the past taps of the layers that share a length of block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PastEntry {
-    /// Steps that are computed at once.
-    pub block_steps: usize,
-    /// Its section in the manifest, such as `step.past_16`.
-    pub section: String,
-    /// The file.
-    pub graph: GraphEntry,
-}
-
-impl StepTable {
-    /// The layers, from 0, whose past is computed in blocks of so many steps.
-    pub fn layers_of(&self, block_steps: usize) -> Vec<usize> {
-        let layers = self.dilations.iter().enumerate();
-        layers
-            .filter(|(_, dilation)| block_of(**dilation) == block_steps)
-            .map(|(layer, _)| layer)
-            .collect()
-    }
-}
-
-/// Steps whose past taps are known at once: as many as the middle tap looks back, if that is not more than are used.
-fn block_of(dilation: usize) -> usize {
-    dilation.min(LONGEST_BLOCK)
-}
-
 /// What is wrong with a `model.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
@@ -188,8 +155,6 @@ const CHUNK_FRAMES: (i64, i64) = (1, 64);
 const SAMPLE_RATE_HZ: (i64, i64) = (8000, 192_000);
 const MAX_SLOTS: usize = 4096;
 const MAX_HARMONIC: i64 = 4096;
-const MAX_LAYERS: usize = 256;
-const MAX_DILATION: i64 = 4096;
 
 const ROOT: [&str; 16] = [
     "name",
@@ -292,7 +257,7 @@ impl Manifest {
                     &format!("a multiple of {LONGEST_BLOCK} with driver `step`"),
                 ));
             }
-            Driver::Step(step(&section)?)
+            Driver::Step(step::read(&section)?)
         };
         Ok(Self {
             name,
@@ -336,199 +301,12 @@ fn partials(section: &Section<'_>, sample_rate_hz: u32) -> Result<PartialsTable,
     })
 }
 
-fn step(section: &Section<'_>) -> Result<StepTable, ManifestError> {
-    let expected = format!("a list of 1 to {MAX_LAYERS} powers of two up to {MAX_DILATION}");
-    let dilations: Vec<usize> = section
-        .value("dilations", &expected)?
-        .as_array()
-        .filter(|list| (1..=MAX_LAYERS).contains(&list.len()))
-        .and_then(|list| {
-            let dilation = |value: &Value| {
-                value
-                    .as_integer()
-                    .filter(|d| (1..=MAX_DILATION).contains(d) && d.count_ones() == 1)
-            };
-            list.iter()
-                .map(|value| dilation(value).map(|d| d as usize))
-                .collect()
-        })
-        .ok_or_else(|| section.wrong("dilations", &expected))?;
-    let mut blocks: Vec<usize> = dilations.iter().map(|dilation| block_of(*dilation)).collect();
-    blocks.sort_unstable();
-    blocks.dedup();
-    let tables: Vec<String> = blocks.iter().map(|block| format!("past_{block}")).collect();
-    let known: Vec<&str> = std::iter::once("dilations")
-        .chain(tables.iter().map(String::as_str))
-        .collect();
-    section.only(&known)?;
-    let past = blocks.iter().zip(&tables).map(|(block, key)| {
-        let table = section.section(key)?;
-        table.only(&["graph", "sha256"])?;
-        Ok(PastEntry {
-            block_steps: *block,
-            section: table.name.clone(),
-            graph: table.graph()?,
-        })
-    });
-    Ok(StepTable {
-        past: past.collect::<Result<_, _>>()?,
-        dilations,
-    })
-}
-
-/// One table of the manifest, with the name that its fields are called by.
-struct Section<'a> {
-    name: String,
-    table: &'a Table,
-}
-
-impl<'a> Section<'a> {
-    fn field(&self, key: &str) -> String {
-        if self.name.is_empty() {
-            key.to_string()
-        } else {
-            format!("{}.{key}", self.name)
-        }
-    }
-
-    fn wrong(&self, key: &str, expected: &str) -> ManifestError {
-        ManifestError::Field {
-            field: self.field(key),
-            found: self.table.get(key).map_or_else(|| "missing".into(), show),
-            expected: expected.into(),
-        }
-    }
-
-    fn only(&self, known: &[&str]) -> Result<(), ManifestError> {
-        match self.table.keys().find(|key| !known.contains(&key.as_str())) {
-            None => Ok(()),
-            Some(key) => Err(ManifestError::Unknown {
-                field: shorten(&self.field(key)),
-                expected: known.join(", "),
-            }),
-        }
-    }
-
-    fn value(&self, key: &str, expected: &str) -> Result<&'a Value, ManifestError> {
-        self.table.get(key).ok_or_else(|| ManifestError::Missing {
-            field: self.field(key),
-            expected: expected.into(),
-        })
-    }
-
-    fn section(&self, key: &str) -> Result<Section<'a>, ManifestError> {
-        let expected = "a section of that name";
-        let table = self
-            .value(key, expected)?
-            .as_table()
-            .ok_or_else(|| self.wrong(key, expected))?;
-        Ok(Section {
-            name: self.field(key),
-            table,
-        })
-    }
-
-    fn integer(&self, key: &str, (low, high): (i64, i64)) -> Result<i64, ManifestError> {
-        let expected = format!("a whole number from {low} to {high}");
-        self.value(key, &expected)?
-            .as_integer()
-            .filter(|value| (low..=high).contains(value))
-            .ok_or_else(|| self.wrong(key, &expected))
-    }
-
-    fn text(&self, key: &str, max_chars: usize) -> Result<String, ManifestError> {
-        let expected = format!("text of 1 to {max_chars} characters");
-        self.value(key, &expected)?
-            .as_str()
-            .filter(|text| !text.is_empty() && text.chars().count() <= max_chars)
-            .map(str::to_string)
-            .ok_or_else(|| self.wrong(key, &expected))
-    }
-
-    fn choice(&self, key: &str, choices: &[&str]) -> Result<usize, ManifestError> {
-        let expected = format!("\"{}\"", choices.join("\" or \""));
-        self.value(key, &expected)?
-            .as_str()
-            .and_then(|text| choices.iter().position(|choice| *choice == text))
-            .ok_or_else(|| self.wrong(key, &expected))
-    }
-
-    fn numbers(
-        &self,
-        key: &str,
-        (low, high): (f64, f64),
-        at_least: usize,
-    ) -> Result<Vec<f64>, ManifestError> {
-        let expected = format!("a list of {at_least} to {MAX_SLOTS} numbers from {low} to {high}");
-        let number = |value: &Value| match value {
-            Value::Integer(i) => Some(*i as f64),
-            Value::Float(f) => Some(*f),
-            _ => None,
-        };
-        self.value(key, &expected)?
-            .as_array()
-            .filter(|list| (at_least..=MAX_SLOTS).contains(&list.len()))
-            .and_then(|list| {
-                list.iter()
-                    .map(|v| number(v).filter(|x| (low..=high).contains(x)))
-                    .collect()
-            })
-            .ok_or_else(|| self.wrong(key, &expected))
-    }
-
-    fn graph(&self) -> Result<GraphEntry, ManifestError> {
-        let graph = self.text("graph", 128)?;
-        // A bare name: a model must not reach for files outside its folder.
-        if graph.starts_with('.') || graph.contains(['/', '\\', ':', '\0']) {
-            return Err(self.wrong("graph", "the name of a file in the model's folder"));
-        }
-        let sha256 = self.text("sha256", 64)?;
-        if sha256.len() != 64
-            || !sha256
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        {
-            return Err(self.wrong("sha256", "64 hexadecimal digits in lower case"));
-        }
-        Ok(GraphEntry { graph, sha256 })
-    }
-}
-
-/// A value in a few words, on one line.
-fn show(value: &Value) -> String {
-    match value {
-        Value::String(text) => format!("\"{}\"", shorten(text)),
-        Value::Array(list) => {
-            let mut shown = format!("a list of {}", list.len());
-            if let Some(first) = list.first() {
-                let _ = write!(shown, " (from {} on)", shorten(&first.to_string()));
-            }
-            shown
-        }
-        Value::Table(_) => "a section".into(),
-        other => shorten(&other.to_string()),
-    }
-}
-
-fn shorten(text: &str) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(60)
-        .collect();
-    if text.chars().count() > 60 {
-        format!("{line}…")
-    } else {
-        line
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SMALL: &str = r#"
+    pub(crate) const SMALL: &str = r#"
 name = "small"
 version = 1
 sample_rate = 48000
@@ -613,75 +391,6 @@ noise_edges_hz = [0, 0, 12000.0, 24000, 24000]
             ("hop = 512", "hop = nan", ["`hop`", "nan", "whole number"]),
         ] {
             let message = refused(from, to);
-            assert!(words.iter().all(|word| message.contains(word)), "{message}");
-        }
-    }
-
-    /// [`SMALL`] with a decoder that makes one sample a step.
-    fn small_step() -> String {
-        let entry = |name: &str| format!("graph = \"{name}.onnx\"\nsha256 = \"{}\"\n", "0".repeat(64));
-        let head = SMALL.split("[partials]").next().unwrap();
-        let head = head
-            .replace("\"partials\"", "\"step\"")
-            .replace("\"conditioned\"", "\"embedded\"");
-        let (one, sixteen) = (entry("past_1"), entry("past_16"));
-        format!("{head}[step]\ndilations = [1, 16, 512, 1]\n[step.past_1]\n{one}[step.past_16]\n{sixteen}")
-    }
-
-    #[test]
-    fn a_step_decoder_has_a_graph_for_each_length_of_block() {
-        let manifest = Manifest::parse(&small_step()).unwrap();
-        let Driver::Step(table) = &manifest.driver else {
-            panic!("{:?}", manifest.driver)
-        };
-        assert_eq!(table.dilations, [1, 16, 512, 1]);
-        let blocks: Vec<_> = table.past.iter().map(|past| past.block_steps).collect();
-        assert_eq!(blocks, [1, 16]);
-        assert_eq!(table.past[1].graph.graph, "past_16.onnx");
-        assert_eq!(
-            (table.layers_of(1), table.layers_of(16)),
-            (vec![0, 3], vec![1, 2])
-        );
-    }
-
-    #[test]
-    fn a_wrong_step_section_is_told_field_by_field() {
-        for (from, to, words) in [
-            (
-                "[1, 16, 512, 1]",
-                "[1, 3]",
-                ["`step.dilations`", "a list of 2", "powers of two"],
-            ),
-            (
-                "[1, 16, 512, 1]",
-                "[1, 8]",
-                ["`step.past_16`", "not known", "past_1, past_8"],
-            ),
-            (
-                "[step.past_16]",
-                "[step.past_8]",
-                ["`step.past_8`", "not known", "past_16"],
-            ),
-            (
-                "\"past_1.onnx\"",
-                "\"/past\"",
-                ["`step.past_1.graph`", "\"/past\"", "file in the model's folder"],
-            ),
-            (
-                "\"embedded\"",
-                "\"conditioned\"",
-                ["`pitch`", "\"conditioned\"", "driver `step`"],
-            ),
-            (
-                "[step]",
-                "[partials]\nslots = [1]\n[step]",
-                ["`partials`", "a section", "no such section with driver `step`"],
-            ),
-            ("hop = 512", "hop = 24", ["`hop`", "24", "multiple of 16"]),
-        ] {
-            let text = small_step();
-            assert!(text.contains(from), "{from}");
-            let message = Manifest::parse(&text.replace(from, to)).unwrap_err().to_string();
             assert!(words.iter().all(|word| message.contains(word)), "{message}");
         }
     }

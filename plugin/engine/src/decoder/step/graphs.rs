@@ -117,8 +117,8 @@ impl<A: Activation> StepGraphs<A> {
 
     /// One step of some notes: gives their logits, `[notes, 256]`, and keeps what their layers heard.
     ///
-    /// `sample` counts from a multiple of [`LONGEST_BLOCK`] on, one by one, and the notes and `embedding` (`[rows, dims]`) are those of
-    /// the step before unless it is such a multiple. All notes' steps are multiples of it then.
+    /// `sample` counts from a multiple of [`LONGEST_BLOCK`] on, one by one, and the notes and `embedding` (`[rows, dims]`)
+    /// are those of the step before unless it is such a multiple. All notes' steps are multiples of it then.
     ///
     /// # Errors
     /// If a graph fails, or gives what is no number.
