@@ -25,6 +25,12 @@ impl Arguments {
         is_task.then(|| self.rest.remove(0))
     }
 
+    /// Takes the word after the task's name, if it is this one.
+    pub fn second(&mut self, word: &str) -> bool {
+        let found = self.rest.first().is_some_and(|first| first == word);
+        found.then(|| self.rest.remove(0)).is_some()
+    }
+
     /// Takes an option without a value; true if it was given.
     pub fn flag(&mut self, name: &str) -> bool {
         let found = self.rest.iter().position(|word| word == name);

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod bench;
+mod bench_nsynth;
 mod bundle;
 mod command;
 mod demo;
@@ -52,6 +53,9 @@ Tasks:
   bench [--json FILE] [--seconds N] [--rounds N] [--only PART]
                         what the shipped models, the kernels and playing cost, beside libfluidsynth; all
                         figures and the machine go into FILE
+  bench nsynth [--rounds N] [--json FILE]
+                        Magenta's own generation of samples and ours in turn, on a random network of the
+                        published size, beside what this machine allows
   soak [--minutes N] [--seed S] [--voices N] [--instances N] [--workers N]
                         everything at once for N minutes (5), under RealtimeSanitizer
   sanitize              the audio crate's tests under the address and thread sanitizers
@@ -110,6 +114,17 @@ fn run() -> Result<()> {
             let runs = arguments.value("--runs")?;
             arguments.finish()?;
             validate::run(&workspace, runs.as_deref())
+        }
+        "bench" if arguments.second("nsynth") => {
+            let rounds = arguments.value("--rounds")?;
+            let options = bench_nsynth::Options {
+                rounds: rounds
+                    .map(|text| text.parse().context("`--rounds` is a count, such as 3"))
+                    .transpose()?,
+                json: arguments.value("--json")?.map(Into::into),
+            };
+            arguments.finish()?;
+            bench_nsynth::run(&workspace, &options)
         }
         "bench" => {
             let options = bench::Options {

@@ -1,4 +1,4 @@
-"""The commands `import-nsynth`, `fastgen-bench` and `fastgen-check`."""
+"""The commands `import-nsynth`, `fastgen-bench`, `fastgen-check` and `step-limits`."""
 
 import argparse
 import json
@@ -34,6 +34,10 @@ def add_to(commands) -> None:
     _random(check)
     check.add_argument("--model", type=Path, help="a model folder that was imported from that checkpoint [made now]")
     check.add_argument("--steps", type=_count, default=CHECK_STEPS, help="[%(default)s]")
+
+    limits = command("step-limits", _limits, "Tell what this machine's memory and cores allow an imported model.")
+    limits.add_argument("model", type=Path, help="model folder")
+    limits.add_argument("--json", type=Path, help="file for the figures")
 
 
 def _random(sub: argparse.ArgumentParser) -> None:
@@ -73,6 +77,18 @@ def _check(options) -> None:
     )
     if max(found.embedding, found.probability) > ALLOWED:
         raise Refused("the converted network is not Magenta's")
+
+
+def _limits(options) -> None:
+    from .limits import measure
+
+    found = measure(options.model)
+    _log(
+        f"memory {found.read_gb_s:.1f} GB/s, products {found.float_gmac_s:.0f} G/s in float32 and {found.int8_gmac_s:.0f} G/s in "
+        f"8 bits; a step reads {found.weight_bytes / 1e6:.1f} MB and takes {found.macs / 1e6:.1f} M products a note"
+    )
+    if options.json:
+        options.json.write_text(json.dumps(found.row()) + "\n")
 
 
 def _count(text: str) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from onnx import TensorProto
 
 from . import mu_law
-from .step_graph import CONTRIBUTED, Graph, Network, begin, gate_of, head
+from .step_graph import CONTRIBUTED, Graph, Network, begin, halves_of, head
 
 ZERO = 128
 LEVELS = 127  # to each side of the zero
@@ -89,8 +89,8 @@ def flow(network: Network, audio: np.ndarray, embedding: np.ndarray) -> Iterator
     for layer in network.layers:
         taps = _taps(x, layer.dilation)
         sums = taps @ np.concatenate([layer.oldest, layer.older, layer.now]) + frames @ layer.condition + layer.bias
-        a, b = np.split(np.tanh(sums), 2, axis=1)
-        gate = (a + 1) * b
+        a, b = np.split(sums, 2, axis=1)
+        gate = np.tanh(b) / (1 + np.exp(-a))
         yield taps[::SAMPLE_STRIDE], gate[::SAMPLE_STRIDE]
         x = x + gate @ layer.residual + layer.residual_bias
 
@@ -164,8 +164,10 @@ def _step(network: Network, dilated: list[Product], ways: list[Product], gate_sc
         heard = in_8_bits(x, dilated[number].inflow_scale, f"x.{number}")
         graph.output(heard, TensorProto.UINT8, ["batch", width])
         sums = product(heard, dilated[number], dilated[number].weights[2 * width :], past, f"sum.{number}")
-        gate_of(graph, sums, width, number)
-        gates.append(in_8_bits(f"gate.{number}", gate_scales[number], f"gate_8bit.{number}"))
+        a, b = halves_of(graph, sums, width, number)
+        factors = [graph.node("Sigmoid", [a], f"sigmoid.{number}"), graph.node("Tanh", [b], f"tanh.{number}")]
+        gate = graph.node("Mul", factors, f"gate.{number}")
+        gates.append(in_8_bits(gate, gate_scales[number], f"gate_8bit.{number}"))
         if number + 1 < len(network.layers):
             bias = graph.constant(f"way.{number}/bias", ways[number].whole(layer.residual_bias))
             way = product(gates[-1], ways[number], ways[number].weights, bias, f"way.{number}")

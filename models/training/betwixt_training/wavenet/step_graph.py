@@ -14,7 +14,8 @@ L counts layers from 0, and `x.L` is what layer L hears at this step. Before a n
 8 bits `taps` and `x` are u8 around 128 (`eight_bit.py`), and `past` is int32: the sums of products themselves, which are
 exact, so that what a step adds to them fits to the bit.
 
-The gate is sigmoid(a) tanh(b) with sigmoid(a) = (1 + tanh(a / 2)) / 2, so that one tanh serves both halves.
+In float32 the gate, sigmoid(a) tanh(b), is half of (1 + tanh(a / 2)) tanh(b): ONNX Runtime computes a product and the tanh of
+all of it in one go.
 """
 
 import hashlib
@@ -29,25 +30,19 @@ OPSET = 20
 CONTRIBUTED = "com.microsoft"
 LARGEST_BLOCK = 16
 STAGE_LAYERS = 10  # dilations double this often, then begin again at 1
-LAYER = "dilatedconv_{}"
 
 
 class Layer:
-    """One layer's matrices, all `[in, out]` float32, as the step uses them."""
+    """One layer's matrices, all `[in, out]` float32."""
 
     def __init__(self, weights: Mapping[str, np.ndarray], number: int):
-        taps = _matrix(weights, LAYER.format(number), taps=True)
-        width = taps.shape[1]
-        # The sigmoid's half is of a / 2.
-        half = np.repeat(np.float32([0.5, 1]), width)
         self.dilation = 2 ** ((number - 1) % STAGE_LAYERS)
-        self.oldest, self.older, self.now = (tap * half for tap in taps)
-        self.condition = _matrix(weights, f"cond_map_{number}") * half
-        self.bias = (_biases(weights, LAYER.format(number)) + _biases(weights, f"cond_map_{number}")) * half
-        # The gate comes without its factor of a half.
-        self.residual = _matrix(weights, f"res_{number}") / 2
+        self.oldest, self.older, self.now = _matrix(weights, f"dilatedconv_{number}", taps=True)
+        self.condition = _matrix(weights, f"cond_map_{number}")
+        self.bias = _biases(weights, f"dilatedconv_{number}") + _biases(weights, f"cond_map_{number}")
+        self.residual = _matrix(weights, f"res_{number}")
         self.residual_bias = _biases(weights, f"res_{number}")
-        self.skip = _matrix(weights, f"skip_{number}") / 2
+        self.skip = _matrix(weights, f"skip_{number}")
         self.skip_bias = _biases(weights, f"skip_{number}")
 
     @property
@@ -177,8 +172,8 @@ def float_past(network: Network, layers: list[int]) -> Graph:
         taps = first if number == layers[0] else graph.input(f"taps.{number}", TensorProto.FLOAT, ["steps", "batch", 2 * width])
         heard = graph.node("Concat", [taps, embeddings], f"heard.{number}", axis=2)
         flat = graph.node("Reshape", [heard, graph.constant("flat", np.int64([-1, 2 * width + network.dims]))], f"flat.{number}")
-        matrix = np.concatenate([layer.oldest, layer.older, layer.condition])
-        sums = graph.linear(flat, matrix, layer.bias, f"sums.{number}")
+        matrix, half = np.concatenate([layer.oldest, layer.older, layer.condition]), half_of_sigmoid(width)
+        sums = graph.linear(flat, matrix * half, layer.bias * half, f"sums.{number}")
         graph.node("Reshape", [sums, whole_shape(graph, width)], f"past.{number}")
         graph.output(f"past.{number}", TensorProto.FLOAT, ["steps", "batch", 2 * width])
     return graph
@@ -199,13 +194,14 @@ def float_step(network: Network) -> Graph:
     for number, layer in enumerate(network.layers):
         past = graph.input(f"past.{number}", TensorProto.FLOAT, ["batch", 2 * width])
         graph.output(f"x.{number}", TensorProto.FLOAT, ["batch", width])
-        gate_of(graph, graph.linear(x, layer.now, past, f"sum.{number}"), width, number)
-        gates.append(f"gate.{number}")
+        sums = graph.linear(x, layer.now * half_of_sigmoid(width), past, f"sum.{number}")
+        a, b = halves_of(graph, graph.node("Tanh", [sums], f"bent.{number}"), width, number)
+        gates.append(graph.node("Add", [graph.node("Mul", [a, b], f"product.{number}"), b], f"gate.{number}"))
         if number + 1 < len(network.layers):
-            way = graph.linear(gates[-1], layer.residual, layer.residual_bias, f"way.{number}")
+            way = graph.linear(gates[-1], layer.residual / 2, layer.residual_bias, f"way.{number}")
             x = graph.node("Add", [x, way], f"x.{number + 1}")
     together = graph.node("Concat", gates, "gates", axis=1)
-    skip = np.concatenate([layer.skip for layer in network.layers])
+    skip = np.concatenate([layer.skip / 2 for layer in network.layers])
     head(graph, network, graph.linear(together, skip, "skip_start", "skip"))
     return graph
 
@@ -218,13 +214,16 @@ def begin(graph: Graph, network: Network, first: str) -> None:
     graph.linear(samples, network.skip_start, network.skip_bias, "skip_start")
 
 
-def gate_of(graph: Graph, sums: str, width: int, number: int) -> None:
-    """`gate.N`, twice sigmoid times tanh, from the sums of both halves."""
-    bent = graph.node("Tanh", [sums], f"bent.{number}")
-    halves = graph.constant("halves", np.int64([width, width]))
+def half_of_sigmoid(width: int) -> np.ndarray:
+    """What the columns of a layer's sums are multiplied by, for a tanh to stand for the sigmoid."""
+    return np.repeat(np.float32([0.5, 1]), width)
+
+
+def halves_of(graph: Graph, both: str, width: int, number: int) -> tuple[str, str]:
+    """The sigmoid's columns of a layer, and the tanh's."""
     a, b = f"a.{number}", f"b.{number}"
-    graph.node("Split", [bent, halves], a, b, axis=1)
-    graph.node("Add", [graph.node("Mul", [a, b], f"product.{number}"), b], f"gate.{number}")
+    graph.node("Split", [both, graph.constant("halves", np.int64([width, width]))], a, b, axis=1)
+    return a, b
 
 
 def head(graph: Graph, network: Network, skip: str) -> None:

@@ -145,14 +145,28 @@ impl DeviceChoice {
 /// # Errors
 /// The reason in one line: the provider is not there, or the graph is not to its liking.
 pub(crate) fn session(runtime: &Runtime, graph: &GraphFile, provider: Provider) -> Result<Session, String> {
+    session_with_threads(runtime, graph, provider, 1)
+}
+
+/// Builds a session that computes on the calling thread and others, `threads` in all. They wait for each other, and for the
+/// next run a moment longer, by turning round: for graphs that are run again and again without a pause.
+///
+/// # Errors
+/// As [`session`].
+pub(crate) fn session_with_threads(
+    runtime: &Runtime,
+    graph: &GraphFile,
+    provider: Provider,
+    threads: usize,
+) -> Result<Session, String> {
     let reason = |error: ort::Error<SessionBuilder>| one_line(error.message());
     let builder = Session::builder(runtime.environment()).map_err(|error| one_line(error.message()))?;
     let builder = builder
         .with_optimization_level(GraphOptimizationLevel::All)
         .map_err(reason)?;
-    let builder = builder.with_intra_threads(1).map_err(reason)?;
+    let builder = builder.with_intra_threads(threads).map_err(reason)?;
     let builder = builder.with_inter_threads(1).map_err(reason)?;
-    let builder = builder.with_intra_op_spinning(false).map_err(reason)?;
+    let builder = builder.with_intra_op_spinning(threads > 1).map_err(reason)?;
     let builder = builder.with_inter_op_spinning(false).map_err(reason)?;
     // Runs differ in length: a memory pattern for each would be kept for nothing.
     let builder = builder.with_memory_pattern(false).map_err(reason)?;
