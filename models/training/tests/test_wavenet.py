@@ -87,6 +87,16 @@ def test_an_import_is_a_model_folder_that_says_what_it_is(tmp_path, read_tiny):
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_an_import_in_8_bits_tells_what_it_lost(tmp_path, read_tiny, monkeypatch):
+    monkeypatch.setattr(loss, "STEPS", 400)
+    lines = []
+    lost = convert.convert(Path("x"), tmp_path / "model", int8=True, log=lines.append)
+    assert 0.5 < lost.agreement < 1 and 0 < lost.divergence_nats < 0.1 and lost.steps == 400
+    for told in (f"{lost.agreement:.2%}", f"{lost.divergence_nats:.2e}"):
+        assert told in (tmp_path / "model" / "MODEL_CARD.md").read_text() and any(told in line for line in lines)
+    assert "8 bits" in tomllib.loads((tmp_path / "model" / "model.toml").read_text())["source"]
+
+
 def test_a_model_is_replaced_and_anything_else_is_left_alone(tmp_path, read_tiny):
     model = tmp_path / "model"
     for _ in range(2):

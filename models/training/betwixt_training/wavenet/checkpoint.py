@@ -125,7 +125,8 @@ def _one_prefix(archive: Path, members: Iterable[tarfile.TarInfo]) -> str:
     if not prefixes:
         raise Refused(f"{archive} holds no checkpoint: no member ends in .index; expected {_PUBLISHED}")
     if len(prefixes) > 1:
-        raise Refused(f"{archive} holds {len(prefixes)} checkpoints, {prefixes[0]} and {prefixes[1]} among them; unpack it and name one")
+        some = f"{prefixes[0]} and {prefixes[1]}"
+        raise Refused(f"{archive} holds {len(prefixes)} checkpoints, {some} among them; unpack it and name one")
     return str(PurePosixPath(prefixes[0]))
 
 
@@ -167,7 +168,8 @@ def _wanted_shapes(
                 change = "leave out --ema" if suffix else "give --ema"
                 raise Refused(f"{where} holds no {kind} weights ({name + suffix} is missing), but the other kind: {change}")
             some = ", ".join(sorted(found)[:3]) or "nothing"
-            raise Refused(f"{where} is no NSynth WaveNet: it holds {some} and so on, {len(found)} in all; expected {name + suffix}")
+            held = f"{some} and so on, {len(found)} in all"
+            raise Refused(f"{where} is no NSynth WaveNet: it holds {held}; expected {name + suffix}")
         if len(shape) != 4 or shape[3] < 1:
             raise Refused(f"{where}: {name + suffix} has the shape {list(shape)}, expected four sizes [1, taps, in, out]")
         return shape[3]

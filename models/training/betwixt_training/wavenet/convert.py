@@ -22,7 +22,9 @@ from .step_graph import export_step
 from .step_runner import StepRunner
 
 
-def convert(path: Path, out: Path, averaged: bool = False, int8: bool = False, log: Callable[[str], None] = print) -> Loss | None:
+def convert(
+    path: Path, out: Path, averaged: bool = False, int8: bool = False, log: Callable[[str], None] = print
+) -> Loss | None:
     """Reads the checkpoint at `path` (as `checkpoint.read` takes it) and writes the model folder `out`; returns what 8 bits
     lost. Raises `Refused`."""
     out = out.absolute()

@@ -154,4 +154,6 @@ def _magenta(name: str):
     try:
         return importlib.import_module(f"magenta.models.nsynth.wavenet.{name}")
     except ImportError as error:
-        raise Refused(f"Magenta's code cannot be loaded ({error}): pip install --no-deps -r requirements-magenta.lock") from error
+        raise Refused(
+            f"Magenta's code cannot be loaded ({error}): pip install --no-deps -r requirements-magenta.lock"
+        ) from error

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from .network import HOP_SAMPLES, SAMPLE_RATE
+from .step_runner import StepRunner
 
 STEPS = 20_000  # of all notes together
 _FULL_SCALE = 0.8
@@ -26,11 +27,11 @@ class Loss:
     notes: int
 
 
-def measure(exact, quantised, encoder: Path, steps: int = STEPS) -> Loss:
-    """Compares two `step_runner.StepRunner`s that have played nothing yet. `encoder`: the graph file that makes their
-    embeddings; `steps`: of all notes together."""
+def measure(exact: StepRunner, quantised: StepRunner, encoder: Path, steps: int | None = None) -> Loss:
+    """Compares two runners that have played nothing yet. `encoder`: the graph file that makes their embeddings; `steps`: of all
+    notes together [`STEPS`]."""
     notes = test_notes()
-    length = -(-steps // len(notes))
+    length = -(-(steps or STEPS) // len(notes))
     heard = notes[:, : -(-length // HOP_SAMPLES) * HOP_SAMPLES]
     embeddings = encode(encoder, heard)
     agreed, divergence = 0, 0.0

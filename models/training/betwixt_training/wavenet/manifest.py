@@ -1,6 +1,5 @@
 """`model.toml` and `MODEL_CARD.md` of an imported NSynth WaveNet: what the engine needs to know, and what its user should."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from .checkpoint import Checkpoint
 from .loss import Loss
 from .network import DIMS, HOP_SAMPLES, SAMPLE_RATE
+from .step_graph import sha256
 
 NAME = "nsynth"
 VERSION = 1
@@ -34,8 +34,6 @@ def source(checkpoint: Checkpoint, name: str, int8: bool) -> str:
 def model_toml(folder: Path, source: str, tables: Mapping[str, Mapping]) -> str:
     """The manifest's text, for the `encoder.onnx` that lies in `folder`. `tables`: the decoder's, as `step_graph.export_step`
     gives them."""
-    with open(folder / ENCODER, "rb") as graph:
-        sha256 = hashlib.file_digest(graph, "sha256").hexdigest()
     fields = {
         "name": NAME,
         "version": VERSION,
@@ -48,7 +46,7 @@ def model_toml(folder: Path, source: str, tables: Mapping[str, Mapping]) -> str:
         "licence": LICENCE,
         "source": source,
     }
-    parts = [_fields(fields), f"\n[encoder]\n{_fields({'graph': ENCODER, 'sha256': sha256})}"]
+    parts = [_fields(fields), f"\n[encoder]\n{_fields({'graph': ENCODER, 'sha256': sha256(folder / ENCODER)})}"]
     parts += [f"\n[{name}]\n{_fields(table)}" for name, table in tables.items()]
     return "".join(parts)
 
