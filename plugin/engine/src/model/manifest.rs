@@ -3,9 +3,15 @@
 //! Pure parsing, any thread but the audio thread. Every error names the field, what was found and what was
 //! expected; a field that is not known is an error too, since it is most often a slip of the pen.
 
-use std::fmt::Write as _;
+mod section;
+mod step;
 
-use toml::{Table, Value};
+use crate::decoder::DecoderFormat;
+use crate::decoder::step::LONGEST_BLOCK;
+
+use section::Section;
+pub use step::{PastEntry, StepTable};
+use toml::Table;
 
 /// The checked contents of a `model.toml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +72,7 @@ pub enum Driver {
     /// The graph gives partials and noise bands frame by frame.
     Partials(PartialsTable),
     /// The graph gives one sample a step.
-    Step,
+    Step(StepTable),
 }
 
 /// What the columns of a `partials` decoder mean.
@@ -150,7 +156,7 @@ const SAMPLE_RATE_HZ: (i64, i64) = (8000, 192_000);
 const MAX_SLOTS: usize = 4096;
 const MAX_HARMONIC: i64 = 4096;
 
-const ROOT: [&str; 15] = [
+const ROOT: [&str; 16] = [
     "name",
     "version",
     "sample_rate",
@@ -166,9 +172,20 @@ const ROOT: [&str; 15] = [
     "encoder",
     "decoder",
     "partials",
+    "step",
 ];
 
 impl Manifest {
+    /// The sizes that the decoder works in.
+    pub fn format(&self) -> DecoderFormat {
+        DecoderFormat {
+            sample_rate_hz: self.sample_rate_hz,
+            hop_samples: self.hop_samples,
+            chunk_samples: self.hop_samples * self.chunk_frames,
+            dims: self.dims,
+        }
+    }
+
     /// Reads a manifest.
     ///
     /// # Errors
@@ -187,7 +204,7 @@ impl Manifest {
                 reason: error.message().lines().next().unwrap_or("no TOML").to_string(),
             })?;
         let root = Section {
-            name: "",
+            name: String::new(),
             table: &table,
         };
         root.only(&ROOT)?;
@@ -216,12 +233,31 @@ impl Manifest {
         encoder.only(&["graph", "sha256"])?;
         let decoder = root.section("decoder")?;
         decoder.only(&["graph", "sha256", "driver"])?;
-        let driver = match decoder.choice("driver", &["partials", "step"])? {
-            0 => Driver::Partials(partials(&root.section("partials")?, sample_rate_hz)?),
-            _ if table.contains_key("partials") => {
-                return Err(root.wrong("partials", "no such section with driver `step`"));
+        let pitch = match root.choice("pitch", &["conditioned", "embedded"])? {
+            0 => PitchInput::Conditioned,
+            _ => PitchInput::Embedded,
+        };
+        let (name_of_driver, other) = match decoder.choice("driver", &["partials", "step"])? {
+            0 => ("partials", "step"),
+            _ => ("step", "partials"),
+        };
+        if table.contains_key(other) {
+            return Err(root.wrong(other, &format!("no such section with driver `{name_of_driver}`")));
+        }
+        let section = root.section(name_of_driver)?;
+        let driver = if name_of_driver == "partials" {
+            Driver::Partials(partials(&section, sample_rate_hz)?)
+        } else {
+            if pitch == PitchInput::Conditioned {
+                return Err(root.wrong("pitch", "\"embedded\" with driver `step`"));
             }
-            _ => Driver::Step,
+            if !hop_samples.is_multiple_of(LONGEST_BLOCK) {
+                return Err(root.wrong(
+                    "hop",
+                    &format!("a multiple of {LONGEST_BLOCK} with driver `step`"),
+                ));
+            }
+            Driver::Step(step::read(&section)?)
         };
         Ok(Self {
             name,
@@ -232,10 +268,7 @@ impl Manifest {
             level_dim,
             embedding_hop_samples,
             hop_samples,
-            pitch: match root.choice("pitch", &["conditioned", "embedded"])? {
-                0 => PitchInput::Conditioned,
-                _ => PitchInput::Embedded,
-            },
+            pitch,
             chunk_frames: root.integer("chunk_frames", CHUNK_FRAMES)? as usize,
             licence: root.text("licence", 256)?,
             source: root.text("source", 4096)?,
@@ -268,156 +301,12 @@ fn partials(section: &Section<'_>, sample_rate_hz: u32) -> Result<PartialsTable,
     })
 }
 
-/// One table of the manifest, with the name that its fields are called by.
-struct Section<'a> {
-    name: &'a str,
-    table: &'a Table,
-}
-
-impl<'a> Section<'a> {
-    fn field(&self, key: &str) -> String {
-        if self.name.is_empty() {
-            key.to_string()
-        } else {
-            format!("{}.{key}", self.name)
-        }
-    }
-
-    fn wrong(&self, key: &str, expected: &str) -> ManifestError {
-        ManifestError::Field {
-            field: self.field(key),
-            found: self.table.get(key).map_or_else(|| "missing".into(), show),
-            expected: expected.into(),
-        }
-    }
-
-    fn only(&self, known: &[&str]) -> Result<(), ManifestError> {
-        match self.table.keys().find(|key| !known.contains(&key.as_str())) {
-            None => Ok(()),
-            Some(key) => Err(ManifestError::Unknown {
-                field: shorten(&self.field(key)),
-                expected: known.join(", "),
-            }),
-        }
-    }
-
-    fn value(&self, key: &str, expected: &str) -> Result<&'a Value, ManifestError> {
-        self.table.get(key).ok_or_else(|| ManifestError::Missing {
-            field: self.field(key),
-            expected: expected.into(),
-        })
-    }
-
-    fn section(&self, key: &'a str) -> Result<Section<'a>, ManifestError> {
-        let expected = "a section of that name";
-        let table = self
-            .value(key, expected)?
-            .as_table()
-            .ok_or_else(|| self.wrong(key, expected))?;
-        Ok(Section { name: key, table })
-    }
-
-    fn integer(&self, key: &str, (low, high): (i64, i64)) -> Result<i64, ManifestError> {
-        let expected = format!("a whole number from {low} to {high}");
-        self.value(key, &expected)?
-            .as_integer()
-            .filter(|value| (low..=high).contains(value))
-            .ok_or_else(|| self.wrong(key, &expected))
-    }
-
-    fn text(&self, key: &str, max_chars: usize) -> Result<String, ManifestError> {
-        let expected = format!("text of 1 to {max_chars} characters");
-        self.value(key, &expected)?
-            .as_str()
-            .filter(|text| !text.is_empty() && text.chars().count() <= max_chars)
-            .map(str::to_string)
-            .ok_or_else(|| self.wrong(key, &expected))
-    }
-
-    fn choice(&self, key: &str, choices: &[&str]) -> Result<usize, ManifestError> {
-        let expected = format!("\"{}\"", choices.join("\" or \""));
-        self.value(key, &expected)?
-            .as_str()
-            .and_then(|text| choices.iter().position(|choice| *choice == text))
-            .ok_or_else(|| self.wrong(key, &expected))
-    }
-
-    fn numbers(
-        &self,
-        key: &str,
-        (low, high): (f64, f64),
-        at_least: usize,
-    ) -> Result<Vec<f64>, ManifestError> {
-        let expected = format!("a list of {at_least} to {MAX_SLOTS} numbers from {low} to {high}");
-        let number = |value: &Value| match value {
-            Value::Integer(i) => Some(*i as f64),
-            Value::Float(f) => Some(*f),
-            _ => None,
-        };
-        self.value(key, &expected)?
-            .as_array()
-            .filter(|list| (at_least..=MAX_SLOTS).contains(&list.len()))
-            .and_then(|list| {
-                list.iter()
-                    .map(|v| number(v).filter(|x| (low..=high).contains(x)))
-                    .collect()
-            })
-            .ok_or_else(|| self.wrong(key, &expected))
-    }
-
-    fn graph(&self) -> Result<GraphEntry, ManifestError> {
-        let graph = self.text("graph", 128)?;
-        // A bare name: a model must not reach for files outside its folder.
-        if graph.starts_with('.') || graph.contains(['/', '\\', ':', '\0']) {
-            return Err(self.wrong("graph", "the name of a file in the model's folder"));
-        }
-        let sha256 = self.text("sha256", 64)?;
-        if sha256.len() != 64
-            || !sha256
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        {
-            return Err(self.wrong("sha256", "64 hexadecimal digits in lower case"));
-        }
-        Ok(GraphEntry { graph, sha256 })
-    }
-}
-
-/// A value in a few words, on one line.
-fn show(value: &Value) -> String {
-    match value {
-        Value::String(text) => format!("\"{}\"", shorten(text)),
-        Value::Array(list) => {
-            let mut shown = format!("a list of {}", list.len());
-            if let Some(first) = list.first() {
-                let _ = write!(shown, " (from {} on)", shorten(&first.to_string()));
-            }
-            shown
-        }
-        Value::Table(_) => "a section".into(),
-        other => shorten(&other.to_string()),
-    }
-}
-
-fn shorten(text: &str) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(60)
-        .collect();
-    if text.chars().count() > 60 {
-        format!("{line}…")
-    } else {
-        line
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SMALL: &str = r#"
+    pub(crate) const SMALL: &str = r#"
 name = "small"
 version = 1
 sample_rate = 48000
