@@ -4,9 +4,10 @@
 //! comes late is faded over to, and while a stream has run dry its note is heard, as far as that goes: what was rendered
 //! nearest, rather than a gap. Offline neither happens: a voice waits for what it needs.
 
+use crate::cell_play::CellPlay;
 use crate::limits::{LONGEST_STRIDE_CHUNKS, STREAM_CONTROLS};
 use crate::link::{AudioEnd, StreamTag};
-use crate::note_table::NoteSlot;
+use crate::note_table::{NoteSlot, NoteTable};
 use crate::rendered_note::RenderedNote;
 use crate::resampler::MAX_REACH;
 use crate::stream::{StreamControl, StreamReader};
@@ -19,6 +20,8 @@ pub struct Track {
     stream: Option<Stream>,
     heard: Source,
     splice: Option<Splice>,
+    /// In place of streams, where notes are rendered ahead.
+    pub cells: Option<CellPlay>,
 }
 
 /// What samples come from.
@@ -79,7 +82,25 @@ impl Track {
             stream: None,
             heard: Source::Note,
             splice: None,
+            cells: None,
         }
+    }
+
+    /// Of a slow model: plays whole notes, this one first.
+    pub fn of_cells(slot: NoteSlot, cells: CellPlay) -> Self {
+        Self {
+            cells: Some(cells),
+            ..Self::new(slot)
+        }
+    }
+
+    /// Lets go of all that it plays.
+    pub fn leave(&mut self, table: &mut NoteTable, end: &mut AudioEnd) {
+        self.leave_stream(end);
+        if let Some(cells) = &mut self.cells {
+            cells.leave(table, end);
+        }
+        table.release(self.slot, end);
     }
 
     /// Whether a stream was asked for.
@@ -234,6 +255,13 @@ impl Track {
 
     /// How far there is audio from here on, as [`settle`](Self::settle) chose.
     pub fn reach(&self, note: &RenderedNote, position: usize) -> Reach {
+        if let Some(cells) = &self.cells {
+            let (is_complete, available) = cells.reach(note, position);
+            return Reach {
+                is_complete,
+                available,
+            };
+        }
         let of_note = || {
             // In this order: a length read after the end was seen is final.
             let is_complete = note.is_finished() || note.is_failed();
@@ -281,8 +309,18 @@ impl Track {
     }
 
     /// Copies samples from `start` on into `out`, as far as they are there; returns how many. `other` is working memory as
-    /// long as `out`.
-    pub fn read(&self, note: &RenderedNote, start: usize, out: &mut [f32], other: &mut [f32]) -> usize {
+    /// long as `out`, `former` the note that a cell's is faded from.
+    pub fn read(
+        &self,
+        note: &RenderedNote,
+        former: Option<&RenderedNote>,
+        start: usize,
+        out: &mut [f32],
+        other: &mut [f32],
+    ) -> usize {
+        if let Some(cells) = &self.cells {
+            return cells.read(note, former, start, out, other);
+        }
         let from = |source: Source, start: usize, out: &mut [f32]| match (source, self.reader()) {
             (Source::Stream, Some(reader)) => reader.read(start, out),
             _ => note.read(start, out),
