@@ -15,10 +15,12 @@ pub const GRID_PITCH_STEP: i32 = 4;
 /// Fewest and most places along a side of the pad.
 pub const GRID_SIDES: (u8, u8) = (5, 11);
 
-/// The places on the pad: as many along each side, corners and edges included.
+/// The places on the pad: as many along each side, corners and edges included; and the pitches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Grid {
     side: u8,
+    /// The lowest and the highest pitch.
+    pitches: (i32, i32),
 }
 
 impl Default for Grid {
@@ -34,7 +36,29 @@ impl Grid {
     pub fn new(side: u8) -> Self {
         Self {
             side: side.clamp(GRID_SIDES.0, GRID_SIDES.1),
+            pitches: GRID_PITCH_RANGE,
         }
+    }
+
+    /// With no pitch below `low` or above `high`, as far as any is left; keys beyond are resampled from the last.
+    #[must_use]
+    pub fn within_pitches(mut self, low: f32, high: f32) -> Self {
+        let low = grid_pitches()
+            .find(|pitch| *pitch as f32 >= low)
+            .unwrap_or(GRID_PITCH_RANGE.1);
+        let high = grid_pitches().filter(|pitch| *pitch as f32 <= high).last();
+        self.pitches = (low, high.unwrap_or(GRID_PITCH_RANGE.0).max(low));
+        self
+    }
+
+    /// The pitches that its notes are rendered at, MIDI note numbers, from below.
+    pub fn pitches(self) -> impl Iterator<Item = i32> {
+        (self.pitches.0..=self.pitches.1).step_by(GRID_PITCH_STEP as usize)
+    }
+
+    /// Its pitch nearest to one in semitones from MIDI note 0; the upper of two.
+    pub fn pitch(self, semitone: f64) -> i32 {
+        grid_pitch(semitone).clamp(self.pitches.0, self.pitches.1)
     }
 
     /// Places along a side.
@@ -70,7 +94,7 @@ impl Grid {
 
     /// The note that stands for a pitch, in semitones from MIDI note 0, at a blend.
     pub fn key(self, patch: PatchId, blend: Blend, semitone: f64) -> NoteKey {
-        Self::key_of(patch, self.nearest(blend), grid_pitch(semitone))
+        Self::key_of(patch, self.nearest(blend), self.pitch(semitone))
     }
 
     /// The note of a cell at one of [`grid_pitches`].
@@ -92,7 +116,7 @@ impl Grid {
     /// Whether a key is one of this grid's.
     pub fn holds(self, key: &NoteKey) -> bool {
         let cell = key.strike.timbre.blend;
-        let pitch = grid_pitch(f64::from(key.pitch_cents) / 100.0);
+        let pitch = self.pitch(f64::from(key.pitch_cents) / 100.0);
         *key == Self::key_of(key.patch, cell, pitch) && self.cells().any(|known| known == cell)
     }
 }
@@ -139,6 +163,20 @@ mod tests {
         }
         assert_eq!((grid_pitch(0.0), grid_pitch(127.0)), (24, 84));
         assert_eq!(grid_pitches().count(), 16);
+    }
+
+    #[test]
+    fn sounds_without_high_or_low_pitches_have_their_keys_resampled_from_the_last() {
+        let grid = Grid::new(5).within_pitches(34.5, 81.0);
+        assert_eq!(
+            (grid.pitch(20.0), grid.pitch(60.0), grid.pitch(100.0)),
+            (36, 60, 80)
+        );
+        assert_eq!(grid.pitches().count(), 12);
+        // Of sounds that have nothing in common there is still one pitch.
+        let narrow = Grid::new(5).within_pitches(70.0, 50.0);
+        assert_eq!(narrow.pitches().collect::<Vec<_>>(), [72]);
+        assert_eq!(Grid::new(5).within_pitches(100.0, 127.0).pitch(60.0), 84);
     }
 
     proptest! {
