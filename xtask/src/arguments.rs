@@ -25,6 +25,12 @@ impl Arguments {
         is_task.then(|| self.rest.remove(0))
     }
 
+    /// Takes the word after the task's name, if it is this one.
+    pub fn second(&mut self, word: &str) -> bool {
+        let found = self.rest.first().is_some_and(|first| first == word);
+        found.then(|| self.rest.remove(0)).is_some()
+    }
+
     /// Takes an option without a value; true if it was given.
     pub fn flag(&mut self, name: &str) -> bool {
         let found = self.rest.iter().position(|word| word == name);
@@ -53,6 +59,13 @@ impl Arguments {
         ))
     }
 
+    /// Takes the first word that is no option, called `what` where there is none. Options are taken before.
+    pub fn word(&mut self, what: &str) -> Result<String> {
+        let found = self.rest.iter().position(|word| !word.starts_with('-'));
+        let at = found.with_context(|| format!("what to work on is missing: {what}"))?;
+        Ok(self.rest.remove(at))
+    }
+
     /// Refuses what no one took.
     pub fn finish(self) -> Result<()> {
         match self.rest.first() {
@@ -78,6 +91,16 @@ mod tests {
             assert_eq!(arguments.value("--out").unwrap().as_deref(), Some("pictures"));
             assert!(arguments.finish().is_ok());
         }
+    }
+
+    #[test]
+    fn a_word_is_what_the_options_leave() {
+        let mut arguments = typed("import-nsynth -o model wavenet-ckpt.tar --ema");
+        arguments.task();
+        assert_eq!(arguments.value("-o").unwrap().as_deref(), Some("model"));
+        assert!(arguments.flag("--ema"));
+        assert_eq!(arguments.word("CKPT").unwrap(), "wavenet-ckpt.tar");
+        assert!(arguments.word("CKPT").unwrap_err().to_string().contains("CKPT"));
     }
 
     #[test]

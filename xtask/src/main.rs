@@ -5,11 +5,13 @@
 
 mod arguments;
 mod bench;
+mod bench_nsynth;
 mod bundle;
 mod command;
 mod demo;
 mod demo_report;
 mod folder;
+mod import_nsynth;
 mod info_plist;
 mod install;
 mod onnxruntime;
@@ -31,7 +33,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use arguments::Arguments;
 use workspace::Workspace;
@@ -51,11 +53,18 @@ Tasks:
   bench [--json FILE] [--seconds N] [--rounds N] [--only PART]
                         what the shipped models, the kernels and playing cost, beside libfluidsynth; all
                         figures and the machine go into FILE
+  bench nsynth [--rounds N] [--json FILE]
+                        Magenta's own generation of samples and ours in turn, on a random network of the
+                        published size, beside what this machine allows
   soak [--minutes N] [--seed S] [--voices N] [--instances N] [--workers N]
                         everything at once for N minutes (5), under RealtimeSanitizer
   sanitize              the audio crate's tests under the address and thread sanitizers
   train [--quick]       make a model from nothing under target/training, and try it (--quick: a small
                         one in about 15 minutes of two cores; without it, hours)
+  import-nsynth CKPT -o DIR [--ema] [--int8]
+                        make a model folder of Magenta's NSynth checkpoint: wavenet-ckpt.tar, or a prefix
+                        such as wavenet-ckpt/model.ckpt-200000 (--ema: its averaged weights; --int8: a
+                        decoder in 8 bits)
   setup                 fill target/resources, so that `cargo test -p CRATE` and `cargo run` work
 
 A system package that is missing is installed when this user may do so; otherwise the line to type is printed.";
@@ -106,6 +115,17 @@ fn run() -> Result<()> {
             arguments.finish()?;
             validate::run(&workspace, runs.as_deref())
         }
+        "bench" if arguments.second("nsynth") => {
+            let rounds = arguments.value("--rounds")?;
+            let options = bench_nsynth::Options {
+                rounds: rounds
+                    .map(|text| text.parse().context("`--rounds` is a count, such as 3"))
+                    .transpose()?,
+                json: arguments.value("--json")?.map(Into::into),
+            };
+            arguments.finish()?;
+            bench_nsynth::run(&workspace, &options)
+        }
         "bench" => {
             let options = bench::Options {
                 json: arguments.value("--json")?,
@@ -130,6 +150,22 @@ fn run() -> Result<()> {
             let quick = arguments.flag("--quick");
             arguments.finish()?;
             train::run(&workspace, quick)
+        }
+        "import-nsynth" => {
+            let out = match arguments.value("--out")? {
+                Some(out) => Some(out),
+                None => arguments.value("-o")?,
+            };
+            let options = import_nsynth::Options {
+                out: out
+                    .context("`import-nsynth` needs the model's folder: `-o DIR`")?
+                    .into(),
+                averaged: arguments.flag("--ema"),
+                int8: arguments.flag("--int8"),
+                checkpoint: arguments.word("CKPT, a checkpoint's archive or prefix")?.into(),
+            };
+            arguments.finish()?;
+            import_nsynth::run(&workspace, &options)
         }
         "setup" => {
             arguments.finish()?;

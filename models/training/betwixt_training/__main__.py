@@ -1,4 +1,4 @@
-"""`python -m betwixt_training data|train|export|evaluate|sounds`: see `cli.py`."""
+"""`python -m betwixt_training data|train|export|evaluate|sounds|import-nsynth`: see `cli.py`."""
 
 import sys
 

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from .columns import FRAME_WIDTH
-from .dataset import FRAMES, VARIANTS, Dataset, Refused
+from .dataset import FRAMES, VARIANTS, Dataset
 from .decoder import FRAMES_PER_EMBEDDING
 from .notes import DRUMS, TRAIN
+from .refused import Refused
 
 CROP_FRAMES = 96
 WARM_UP_FRAMES = 15  # not scored when a crop begins inside a note: the decoder's past is missing

@@ -1,4 +1,5 @@
-"""The command line. Exit code 2 and one sentence for what the user can put right."""
+"""The command line. Exit code 2 and one sentence for what the user can put right. What a command needs is imported when it
+runs: `--help` waits for no torch, and the import of a checkpoint needs none."""
 
 import argparse
 import os
@@ -6,7 +7,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from .refused import Refused
 from .soundfont import DEFAULT_FOLDER, FONTS, Missing
+from .wavenet import commands as wavenet
 
 PACKAGE = Path(__file__).resolve().parent
 DEFAULT_WORK = PACKAGE.parent / "work"
@@ -20,8 +23,6 @@ REFERENCE_PITCHES = {"Upright Bass": 36.0, "Flute": 72.5}
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     options = _parser().parse_args(arguments)
-    from .dataset import Refused  # these load torch, which --help need not wait for
-
     try:
         options.run(options)
     except (Missing, Refused) as error:
@@ -78,22 +79,21 @@ def _parser() -> argparse.ArgumentParser:
     sounds = command("sounds", _sounds, "Render the recordings that the factory sounds are encoded from.", work=False)
     soundfonts(sounds)
     sounds.add_argument("--out", type=Path, required=True, help="folder for the WAV files and recordings.json")
+
+    wavenet.add_to(commands)
     return parser
 
 
 def _data(options) -> None:
     from . import nsynth
-    from .dataset import NoteRenderer, Refused, make_dataset
+    from .dataset import NoteRenderer, make_dataset
     from .notes import note_list, nsynth_notes
     from .soundfont import font_path, presets
 
     paths = {font: font_path(font, options.soundfonts) for font in FONTS}
     notes = note_list({font: presets(path) for font, path in paths.items()}, options.quick)
     if options.nsynth:
-        try:
-            notes += nsynth_notes(nsynth.read(options.nsynth), options.nsynth_instruments)
-        except nsynth.Refused as error:
-            raise Refused(str(error)) from error
+        notes += nsynth_notes(nsynth.read(options.nsynth), options.nsynth_instruments)
     print(f"{len(notes)} notes")
     renderer = NoteRenderer(paths, options.nsynth)
     made = make_dataset(options.work / "data", notes, renderer, options.processes, log=_log)
@@ -112,7 +112,6 @@ def _train(options) -> None:
 
 
 def _export(options) -> None:
-    from .dataset import Refused
     from .export import export_model, typical_runs
     from .instrument import Instrument
     from .parity import ALLOWED, ALLOWED_LOSS, against_torch, batching, quantisation_loss, state_passing
@@ -176,7 +175,6 @@ def _evaluate(options) -> None:
 
 
 def _pictures(options) -> None:
-    from .dataset import Refused
     from .instrument import Instrument
     from .level import encoder_gain
     from .pictures import Panel, spectrogram_page

@@ -27,6 +27,7 @@ from .dirt import heavy, mild
 from .front import FRONT_WIDTH, Front
 from .level import encoder_gain
 from .notes import DRUMS, NSYNTH, SYNTHESISED, Note, nsynth_instruments
+from .refused import Refused
 from .soundfont import NOTE_SAMPLES, Soundfont
 
 FRAMES = NOTE_SAMPLES // HOP_SAMPLES  # 375
@@ -80,10 +81,6 @@ def transposed(audio: np.ndarray, semitones: int) -> np.ndarray:
     ratio = Fraction(2 ** (semitones / 12)).limit_denominator(64)
     moved = resample_poly(audio, ratio.denominator, ratio.numerator).astype(np.float32)
     return np.pad(moved, (0, max(0, len(audio) - len(moved))))[: len(audio)]
-
-
-class Refused(Exception):
-    """The work folder holds something else than what was asked for; the message says what."""
 
 
 def shard_path(folder: Path, shard: int) -> Path:

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import signal
 
 from .columns import SAMPLE_RATE
+from .refused import Refused
 from .soundfont import NOTE_SAMPLES
 
 NSYNTH_RATE = 16_000
@@ -25,11 +26,6 @@ QUALITIES = ("bright", "dark", "distortion", "fast_decay", "long_release", "mult
              "reverb", "tempo-synced")  # fmt: skip
 FAMILIES = ("bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal")
 SOURCES = ("acoustic", "electronic", "synthetic")
-
-
-class Refused(Exception):
-    """The folder or one of its entries is not as NSynth's are; the message is one sentence that names the file and the
-    field."""
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,14 @@ from torch import Tensor
 
 from .batches import Batch, Batches
 from .curve import Curve
-from .dataset import FRAMES, Dataset, Refused
+from .dataset import FRAMES, Dataset
 from .decoder import CENTS_DIM, DIMS, LOUDNESS_DIM, Decoder, at_decoder_frames
 from .encoder import EncoderNet
 from .losses import PARTS, column_loss
 from .mixing import mixed_columns
 from .notes import HELD_INSTRUMENT, HELD_PITCH
 from .optimiser import Optimiser
+from .refused import Refused
 
 EMBEDDING_NOISE, MEASURED_NOISE = 0.03, 0.01  # so that near embeddings mean near sounds
 REST_WEIGHT = 0.03

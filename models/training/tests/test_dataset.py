@@ -7,9 +7,10 @@ from conftest import TINY_NOTES, TINY_SHARD, ToneSource
 
 from betwixt_training.columns import CENTS, FRAME_WIDTH
 from betwixt_training.batches import Batches
-from betwixt_training.dataset import FRAMES, LARGEST_MISTUNING, Dataset, Refused, make_dataset, shard_path, transposed
+from betwixt_training.dataset import FRAMES, LARGEST_MISTUNING, Dataset, make_dataset, shard_path, transposed
 from betwixt_training.front import FRONT_WIDTH
 from betwixt_training.notes import HELD_INSTRUMENT, HELD_PITCH, HELD_VELOCITY, TRAIN, note_list
+from betwixt_training.refused import Refused
 from betwixt_training.soundfont import FONTS, Missing, Preset, font_path
 
 QUIET = dict(log=lambda line: None)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from betwixt_training.curve import read_curve
-from betwixt_training.dataset import Refused
+from betwixt_training.refused import Refused
 from betwixt_training.train import Checkpoint, Plan, checkpoint_path, curve_path, train, tuning_plan
 
 QUIET = dict(every=2, log=lambda line: None)

@@ -5,10 +5,13 @@
 //! its own for each model, and all of a model's decoders share the weights. What a note has come to is a
 //! [`Snapshot`], kept outside the decoder, so that any decoder of the same model can go on with any note.
 //!
-//! Drivers: [`partials`] (one graph run for many frames, then the synthesis kernel); an autoregressive one fits
-//! the same trait. Nothing else in the engine asks which driver it has.
+//! Drivers: [`partials`] (one graph run for many frames, then the synthesis kernel) and [`step`] (a network that makes one
+//! sample a step). Nothing else in the engine asks which driver it has.
 
 pub mod partials;
+#[cfg(test)]
+pub(crate) mod rehearsal;
+pub mod step;
 
 use std::any::Any;
 use std::fmt;

@@ -1,43 +1,40 @@
-//! A model: a folder with a manifest and two graphs, loaded, checked and ready to encode and decode.
+//! A model: a folder with a manifest and its graphs, loaded, checked and ready to encode and decode.
 //!
 //! Loading reads files and runs each graph once: background threads only. A loaded [`Model`] is shared by all
-//! threads; each worker takes a [`Decoder`] of its own from it, and the weights stay one copy.
+//! threads; each worker takes a [`Decoder`] of its own from it, and the weights stay one copy. What the drivers' decoders
+//! are made of is in a file each.
 //! A bad model is an error that names the file and field, what was found and what was expected.
 
 mod check;
 pub mod graph;
 pub mod manifest;
+mod partials;
+mod step;
 mod weights;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use betwixt_audio::partials::{PartialsLayout, PartialsSynth};
 use ort::session::Session;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use crate::decoder::partials::{PartialsDecoder, PartialsDecoderParts, StatePort};
 use crate::decoder::{Decoder, DecoderFormat};
 use crate::encoder::Encoder;
 use crate::runtime::provider::{self, DeviceChoice, Provider, ProviderReport};
 use crate::runtime::{Runtime, RuntimeError};
 use crate::tuning::Tuner;
-use check::{batches_exactly, check_decoder, check_encoder, decoder_trial};
+use check::check_encoder;
 use graph::GraphFile;
-use manifest::{Driver, Manifest, ManifestError, PitchInput};
+use manifest::{Driver, Manifest, ManifestError};
+use partials::PartialsModel;
+use step::StepModel;
 
 /// The manifest's file name.
 pub const MANIFEST_NAME: &str = "model.toml";
 /// A manifest is never larger.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
-/// Chunks in the run that providers are tried with.
-const TRIAL_CHUNKS: usize = 8;
-/// Notes that a decoder computes at once, if its graph gives each of them the bits that it has alone. A graph run of two
-/// frames costs little less than one of sixteen notes' two frames costs a note; with more notes nothing is gained.
-pub const BATCH_CAPACITY: usize = 16;
-
 /// Names a model's contents: two models with one id render the same samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ModelId(pub u64);
@@ -49,18 +46,16 @@ pub struct Model {
     id: ModelId,
     runtime: &'static Runtime,
     encoder: GraphFile,
-    decoder: GraphFile,
-    states: Vec<StatePort>,
-    synth: Arc<PartialsSynth>,
+    decoder: DriverModel,
     providers: ProviderReport,
-    batch_capacity: usize,
-    /// The sessions that the graphs were checked with, for whoever comes first.
-    checked: Mutex<Checked>,
+    /// The session that the encoder was checked with, for whoever comes first.
+    checked_encoder: Mutex<Option<Session>>,
 }
 
-struct Checked {
-    encoder: Option<Session>,
-    decoder: Option<Session>,
+/// What a model's decoders are made of, by their driver.
+enum DriverModel {
+    Partials(PartialsModel),
+    Step(StepModel),
 }
 
 /// What is wrong with a model.
@@ -99,19 +94,11 @@ pub enum ModelError {
         /// The file.
         file: PathBuf,
         /// The manifest's section.
-        section: &'static str,
+        section: String,
         /// The file's checksum.
         found: String,
         /// The manifest's.
         expected: String,
-    },
-    /// A driver that this version does not have.
-    #[error("{}: field `decoder.driver` is \"{found}\"; this version of Betwixt plays \"partials\"", .file.display())]
-    Driver {
-        /// The manifest.
-        file: PathBuf,
-        /// The driver asked for.
-        found: &'static str,
     },
     /// The synthesis kernel cannot use the table of partials.
     #[error("{}: section `partials`: {reason}", .file.display())]
@@ -161,47 +148,20 @@ impl Model {
     pub fn load(folder: &Path, device: DeviceChoice) -> Result<Arc<Self>, ModelError> {
         let file = folder.join(MANIFEST_NAME);
         let text = read_manifest(&file)?;
-        let manifest = Manifest::parse(&text).map_err(|source| ModelError::Manifest {
-            file: file.clone(),
-            source,
-        })?;
-        let Driver::Partials(table) = &manifest.driver else {
-            return Err(ModelError::Driver { file, found: "step" });
-        };
-        let layout = PartialsLayout {
-            slots: table.slots.clone(),
-            group_edges: table.group_edges.clone(),
-            noise_edges_hz: table.noise_edges_hz.clone(),
-            hop_samples: manifest.hop_samples,
-            sample_rate_hz: manifest.sample_rate_hz,
-        };
-        let synth = PartialsSynth::new(layout).map_err(|e| ModelError::Partials {
-            file,
-            reason: e.to_string(),
-        })?;
-
+        let manifest = Manifest::parse(&text).map_err(|source| ModelError::Manifest { file, source })?;
         let runtime = Runtime::get()?;
-        let encoder = GraphFile::read(folder, "encoder", &manifest.encoder)?;
-        let decoder = GraphFile::read(folder, "decoder", &manifest.decoder)?;
+        let encoder = GraphFile::read(folder, "encoder", &manifest.encoder)?.sharing_weights();
         let encoder_session = check_encoder(runtime, folder, &encoder, &manifest)?;
-        let (mut decoder_session, states) = check_decoder(runtime, folder, &decoder, &manifest, table)?;
-        let trial_failed = |error: ort::Error| ModelError::Trial {
-            file: folder.join(decoder.name()),
-            reason: error.message().to_string(),
+        let (decoder, providers) = match &manifest.driver {
+            Driver::Partials(table) => {
+                let (model, providers) = PartialsModel::load(runtime, folder, &manifest, table, device)?;
+                (DriverModel::Partials(model), providers)
+            }
+            Driver::Step(table) => {
+                let model = StepModel::load(runtime, folder, &manifest, table)?;
+                (DriverModel::Step(model), step::providers(device))
+            }
         };
-        let trial = decoder_trial(&manifest, &states, TRIAL_CHUNKS * manifest.chunk_frames);
-        let providers = provider::choose(runtime, &decoder, device, &mut decoder_session, &trial)
-            .map_err(trial_failed)?;
-        if providers.in_use != Provider::Cpu {
-            decoder_session = provider::session(runtime, &decoder, providers.in_use).map_err(|reason| {
-                ModelError::Graph {
-                    file: folder.join(decoder.name()),
-                    reason,
-                }
-            })?;
-        }
-        let exact = batches_exactly(&manifest, &states, &mut decoder_session, BATCH_CAPACITY)
-            .map_err(trial_failed)?;
         let hash = Sha256::digest(text.as_bytes());
         Ok(Arc::new(Self {
             id: ModelId(u64::from_le_bytes(std::array::from_fn(|i| hash[i]))),
@@ -210,14 +170,8 @@ impl Model {
             runtime,
             encoder,
             decoder,
-            states,
-            synth: Arc::new(synth),
-            checked: Mutex::new(Checked {
-                encoder: Some(encoder_session),
-                decoder: Some(decoder_session),
-            }),
             providers,
-            batch_capacity: if exact { BATCH_CAPACITY } else { 1 },
+            checked_encoder: Mutex::new(Some(encoder_session)),
         }))
     }
 
@@ -253,13 +207,7 @@ impl Model {
 
     /// The sizes that its decoder works in.
     pub fn format(&self) -> DecoderFormat {
-        let m = &self.manifest;
-        DecoderFormat {
-            sample_rate_hz: m.sample_rate_hz,
-            hop_samples: m.hop_samples,
-            chunk_samples: m.hop_samples * m.chunk_frames,
-            dims: m.dims,
-        }
+        self.manifest.format()
     }
 
     /// Decoder frames in one embedding frame.
@@ -272,24 +220,10 @@ impl Model {
     /// # Errors
     /// If the provider in use refuses another session.
     pub fn decoder(&self) -> Result<Box<dyn Decoder>, ModelError> {
-        let taken = self.checked.lock().decoder.take();
-        let session = match taken {
-            Some(session) => session,
-            None => self.session(&self.decoder, self.providers.in_use)?,
-        };
-        Ok(Box::new(PartialsDecoder::new(PartialsDecoderParts {
-            session,
-            graph: self.decoder.name().into(),
-            synth: Arc::clone(&self.synth),
-            format: self.format(),
-            takes_pitch: self.manifest.pitch == PitchInput::Conditioned,
-            batch_capacity: self.batch_capacity,
-            states: self.states.clone(),
-            partials: match &self.manifest.driver {
-                Driver::Partials(table) => table.partials(),
-                Driver::Step => 0,
-            },
-        })))
+        match &self.decoder {
+            DriverModel::Partials(model) => model.decoder(self),
+            DriverModel::Step(model) => Ok(model.decoder(self.format())),
+        }
     }
 
     /// An encoder. It always computes on the CPU, so that a sound does not depend on the device.
@@ -297,7 +231,7 @@ impl Model {
     /// # Errors
     /// If ONNX Runtime refuses another session.
     pub fn encoder(&self) -> Result<Encoder, ModelError> {
-        let taken = self.checked.lock().encoder.take();
+        let taken = self.checked_encoder.lock().take();
         let session = match taken {
             Some(session) => session,
             None => self.session(&self.encoder, Provider::Cpu)?,
@@ -372,8 +306,6 @@ pub(crate) fn shipped() -> Arc<Model> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decoder::{Conditioning, NoteStart, Run, Snapshot};
-    use std::sync::atomic::AtomicBool;
 
     pub(super) fn shipped_folder() -> PathBuf {
         crate::resources::Resources::find()
@@ -399,190 +331,6 @@ mod tests {
         let message = Model::load(folder, DeviceChoice::Cpu).unwrap_err().to_string();
         assert!(!message.contains('\n'), "{message}");
         message
-    }
-
-    /// An embedding that wanders, the same for every reader.
-    struct Wandering;
-
-    impl Conditioning for Wandering {
-        fn read(&self, first_frame: usize, embedding: &mut [f32], pitch: &mut [f32]) {
-            let dims = embedding.len() / pitch.len();
-            for (i, value) in embedding.iter_mut().enumerate() {
-                let (frame, dim) = ((first_frame + i / dims) as f32, (i % dims) as f32);
-                *value = 0.8 * (frame * 0.05 + dim).sin();
-            }
-            pitch.fill(57.0);
-        }
-    }
-
-    fn begin(decoder: &dyn Decoder) -> Snapshot {
-        decoder.begin(NoteStart {
-            seed: 5,
-            pitch: 57.0,
-            temperature: 1.0,
-        })
-    }
-
-    /// Renders the next runs of a note, of these lengths in chunks.
-    fn render(decoder: &mut dyn Decoder, note: &mut Snapshot, runs: &[usize]) -> Vec<f32> {
-        let mut rendered = Vec::new();
-        for chunks in runs {
-            let mut samples = vec![0.0; chunks * decoder.format().chunk_samples];
-            let run = Run {
-                note,
-                conditioning: &Wandering,
-                samples: &mut samples,
-            };
-            decoder.render(&mut [run], &AtomicBool::new(false)).unwrap();
-            rendered.extend(samples);
-        }
-        rendered
-    }
-
-    fn render_from_start(decoder: &mut dyn Decoder, runs: &[usize]) -> Vec<f32> {
-        let mut note = begin(decoder);
-        render(decoder, &mut note, runs)
-    }
-
-    fn farthest(a: &[f32], b: &[f32]) -> f32 {
-        assert_eq!(a.len(), b.len());
-        a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
-    }
-
-    #[test]
-    fn a_note_sounds_and_does_not_depend_on_how_it_is_cut_into_runs() {
-        let mut decoder = shipped().decoder().unwrap();
-        let whole = render_from_start(&mut *decoder, &[32]);
-        assert!(whole.iter().any(|sample| sample.abs() > 1e-3));
-        for runs in [vec![1; 32], vec![1, 1, 2, 4, 8, 16], vec![3, 29]] {
-            let cut = render_from_start(&mut *decoder, &runs);
-            assert!(
-                farthest(&whole, &cut) < 1e-4,
-                "{runs:?}: {}",
-                farthest(&whole, &cut)
-            );
-        }
-    }
-
-    #[test]
-    fn two_decoders_give_the_same_bits_and_share_a_note() {
-        let model = shipped();
-        let (mut one, mut two) = (model.decoder().unwrap(), model.decoder().unwrap());
-        let runs = [1, 1, 2, 4, 8];
-        let whole = render_from_start(&mut *one, &runs);
-        assert_eq!(render_from_start(&mut *two, &runs), whole);
-        let mut note = begin(&*one);
-        let mut handed_over = render(&mut *one, &mut note, &runs[..2]);
-        handed_over.extend(render(&mut *two, &mut note, &runs[2..]));
-        assert_eq!(handed_over, whole);
-    }
-
-    #[test]
-    fn rendering_goes_on_from_a_snapshot_as_if_nothing_had_happened() {
-        let mut decoder = shipped().decoder().unwrap();
-        let mut note = begin(&*decoder);
-        render(&mut *decoder, &mut note, &[1, 2]);
-        let mut snapshot = note.clone();
-        let went_on = render(&mut *decoder, &mut note, &[1, 4]);
-        assert_eq!(render(&mut *decoder, &mut snapshot, &[1, 4]), went_on);
-    }
-
-    #[test]
-    fn the_notes_of_a_batch_are_what_they_are_alone() {
-        let mut decoder = shipped().decoder().unwrap();
-        let chunk = decoder.format().chunk_samples;
-        let (mut first, mut second) = (begin(&*decoder), begin(&*decoder));
-        let ahead = render(&mut *decoder, &mut second, &[2]);
-        let (mut a, mut b) = (vec![0.0; 2 * chunk], vec![0.0; chunk]);
-        let runs = &mut [
-            Run {
-                note: &mut first,
-                conditioning: &Wandering,
-                samples: &mut a,
-            },
-            Run {
-                note: &mut second,
-                conditioning: &Wandering,
-                samples: &mut b,
-            },
-        ];
-        decoder.render(runs, &AtomicBool::new(false)).unwrap();
-        assert_eq!(a, ahead);
-        let mut alone = begin(&*decoder);
-        assert_eq!(render(&mut *decoder, &mut alone, &[2, 1])[2 * chunk..], b);
-    }
-
-    #[test]
-    fn the_shipped_decoder_computes_many_notes_at_once_to_the_bit() {
-        let mut decoder = shipped().decoder().unwrap();
-        assert_eq!(decoder.batch_capacity(), BATCH_CAPACITY);
-        // One more than fit, so that one of them goes alone, and one of another length.
-        let chunk = decoder.format().chunk_samples;
-        let lengths: Vec<usize> = (0..=BATCH_CAPACITY)
-            .map(|note| if note == 3 { 2 } else { 1 })
-            .collect();
-        let mut notes: Vec<Snapshot> = lengths.iter().map(|_| begin(&*decoder)).collect();
-        let mut samples: Vec<Vec<f32>> = lengths.iter().map(|chunks| vec![0.0; chunks * chunk]).collect();
-        let mut runs: Vec<Run<'_>> = notes
-            .iter_mut()
-            .zip(&mut samples)
-            .map(|(note, samples)| Run {
-                note,
-                conditioning: &Wandering,
-                samples,
-            })
-            .collect();
-        decoder.render(&mut runs, &AtomicBool::new(false)).unwrap();
-        for (chunks, samples) in lengths.iter().zip(&samples) {
-            assert!(*samples == render_from_start(&mut *decoder, &[*chunks]));
-        }
-    }
-
-    #[test]
-    fn a_session_with_shared_weights_computes_what_one_without_does() {
-        let model = shipped();
-        let trial = decoder_trial(&model.manifest, &model.states, 7);
-        let mut shared = model.session(&model.decoder, Provider::Cpu).unwrap();
-        let mut plain = ort::session::Session::builder(model.runtime.environment())
-            .unwrap()
-            .with_intra_threads(1)
-            .unwrap()
-            .commit_from_memory(model.decoder.bytes())
-            .unwrap();
-        let (shared, plain) = (trial.run(&mut shared).unwrap(), trial.run(&mut plain).unwrap());
-        let (output, distance) = plain.farthest(&shared).unwrap();
-        assert!(distance < 1e-5, "{output}: {distance}");
-    }
-
-    fn render_alone(
-        decoder: &mut dyn Decoder,
-        mut note: Snapshot,
-        samples: usize,
-        cancelled: bool,
-    ) -> Result<(), crate::decoder::DecodeError> {
-        let run = Run {
-            note: &mut note,
-            conditioning: &Wandering,
-            samples: &mut vec![0.0; samples],
-        };
-        decoder.render(&mut [run], &AtomicBool::new(cancelled))
-    }
-
-    #[test]
-    fn a_run_that_is_no_whole_number_of_chunks_and_a_foreign_note_are_refused() {
-        let mut decoder = shipped().decoder().unwrap();
-        let note = begin(&*decoder);
-        let error = render_alone(&mut *decoder, note, 1000, false).unwrap_err();
-        assert!(error.to_string().contains("1000"), "{error}");
-        assert!(render_alone(&mut *decoder, Snapshot::new(3_u8, 1), 1024, false).is_err());
-    }
-
-    #[test]
-    fn a_cancelled_run_stops() {
-        let mut decoder = shipped().decoder().unwrap();
-        let note = begin(&*decoder);
-        let error = render_alone(&mut *decoder, note, 1024, true).unwrap_err();
-        assert!(matches!(error, crate::decoder::DecodeError::Cancelled), "{error}");
     }
 
     #[test]

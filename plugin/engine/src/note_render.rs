@@ -17,6 +17,9 @@ const FIRST_RUNS_CHUNKS: [usize; 4] = [1, 1, 2, 4];
 /// Chunks in every later run.
 const LONG_RUN_CHUNKS: usize = 8;
 
+/// What full heat adds to the temperature of a decoder that draws its samples.
+const HEAT_TEMPERATURE: f32 = 0.5;
+
 /// One note on its way from a decoder to samples. A clone goes on by itself.
 #[derive(Debug, Clone)]
 pub struct NoteRender {
@@ -35,7 +38,7 @@ impl NoteRender {
         let start = NoteStart {
             seed,
             pitch: note.pitch(),
-            temperature: 1.0,
+            temperature: 1.0 + HEAT_TEMPERATURE * note.struck_timbre().heat,
         };
         Self {
             reading: NoteReading::new(note, seed),
@@ -179,6 +182,8 @@ fn run_chunks(first_chunk: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use betwixt_audio::note::Strike;
+    use std::sync::Arc;
 
     #[test]
     fn runs_grow_by_the_schedule() {
@@ -191,6 +196,29 @@ mod tests {
             })
             .collect();
         assert_eq!(runs, [1, 1, 2, 4, 8, 8, 8]);
+    }
+
+    #[test]
+    fn a_note_that_is_struck_hot_takes_its_chances_more_freely() {
+        let format = DecoderFormat {
+            sample_rate_hz: 16_000,
+            hop_samples: 512,
+            chunk_samples: 512,
+            dims: 2,
+        };
+        let sound = Arc::new(crate::blended_note::tests::sound(8, 0.5, None));
+        let temperature = |heat| {
+            let timbre = Timbre {
+                heat,
+                ..Timbre::default()
+            };
+            let corners = [Some(Arc::clone(&sound)), None, None, None];
+            let note = BlendedNote::on_pad(&corners, 60.0, 2, 1).unwrap();
+            NoteRender::new(note.struck(Strike::with(timbre), 1), 1, format)
+                .start
+                .temperature
+        };
+        assert_eq!((temperature(0.0), temperature(1.0)), (1.0, 1.5));
     }
 
     #[test]

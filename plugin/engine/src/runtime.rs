@@ -10,7 +10,9 @@ pub mod provider;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::thread::available_parallelism;
 
+use ort::environment::GlobalThreadPoolOptions;
 use parking_lot::Mutex;
 
 use crate::resources::{Resources, ResourcesError};
@@ -81,16 +83,18 @@ impl Runtime {
         if let Some(runtime) = RUNTIME.get() {
             return Ok(runtime);
         }
-        // No logger, no global thread pool, no tracing: these are shared with every other user of the same
+        let not_started = |reason: &str| RuntimeError::NotStarted {
+            library: library.into(),
+            reason: one_line(reason),
+        };
+        // No logger, no threads of our making, no tracing: these are shared with every other user of the same
         // library in the process, and a pointer into this plugin would outlive it.
         let environment = open(library)?
             .with_name("betwixt")
             .with_telemetry(false)
+            .with_global_thread_pool(thread_pool().map_err(|error| not_started(error.message()))?)
             .build()
-            .map_err(|error| RuntimeError::NotStarted {
-                library: library.into(),
-                reason: one_line(error.message()),
-            })?;
+            .map_err(|error| not_started(error.message()))?;
         Ok(RUNTIME.get_or_init(|| Self {
             environment,
             library: library.into(),
@@ -119,6 +123,16 @@ impl Runtime {
             Some(std::ffi::CStr::from_ptr(version).to_string_lossy().into_owned())
         }
     }
+}
+
+/// The library's own threads, for the sessions that compute on many: one pool, for sessions that run in turn would be in the
+/// way of each other's waiting threads. They sleep while no such session runs.
+fn thread_pool() -> Result<GlobalThreadPoolOptions, ort::Error> {
+    GlobalThreadPoolOptions::default()
+        .with_intra_threads(available_parallelism().map_or(1, usize::from))?
+        .with_inter_threads(1)?
+        .with_spin_control(true)?
+        .with_flush_to_zero()
 }
 
 fn open(library: &Path) -> Result<ort::environment::EnvironmentBuilder, RuntimeError> {

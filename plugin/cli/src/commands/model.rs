@@ -1,6 +1,7 @@
 //! `betwixt model`: what a model is, whether it is sound, and how fast it is here.
 
 mod bench;
+mod bench_step;
 mod check;
 mod info;
 mod measure;
@@ -29,8 +30,13 @@ enum ModelCommand {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
-    /// Measures how fast a model is on one core of this machine.
-    Bench(ModelOptions),
+    /// Measures how fast a model is on this machine.
+    Bench {
+        #[command(flatten)]
+        model: ModelOptions,
+        #[command(flatten)]
+        step: bench_step::StepOptions,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -87,6 +93,8 @@ pub fn run(args: &ModelArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
     match &args.command {
         ModelCommand::Info(options) => info::run(&options.folder()?, options.device.into()),
         ModelCommand::Check { folder } => check::run(folder),
-        ModelCommand::Bench(options) => bench::run(&options.folder()?, options.device.into(), interrupted),
+        ModelCommand::Bench { model, step } => {
+            bench::run(&model.folder()?, model.device.into(), step, interrupted)
+        }
     }
 }

@@ -37,7 +37,7 @@ impl GraphFile {
     ///
     /// # Errors
     /// If the file cannot be read or is another than the manifest means.
-    pub fn read(folder: &Path, section: &'static str, entry: &GraphEntry) -> Result<Self, ModelError> {
+    pub fn read(folder: &Path, section: &str, entry: &GraphEntry) -> Result<Self, ModelError> {
         let path = folder.join(&entry.graph);
         let bytes = std::fs::read(&path).map_err(|source| ModelError::Read {
             file: path.clone(),
@@ -47,21 +47,27 @@ impl GraphFile {
         if found != entry.sha256 {
             return Err(ModelError::Checksum {
                 file: path,
-                section,
+                section: section.into(),
                 found,
                 expected: entry.sha256.clone(),
             });
         }
-        let weights = weights::shareable(&bytes)
-            .into_iter()
-            .filter_map(|weight| weight.into_value().map(|(name, value)| (name, Arc::new(value))))
-            .collect();
         Ok(Self {
             name: entry.graph.clone(),
             bytes,
-            weights,
+            weights: Vec::new(),
             prepacked: PrepackedWeights::new(),
         })
+    }
+
+    /// Keeps one copy of the weights in memory, for any number of sessions. A graph that has a single session goes without:
+    /// its own copy is freed once it is packed.
+    pub fn sharing_weights(mut self) -> Self {
+        self.weights = weights::shareable(&self.bytes)
+            .into_iter()
+            .filter_map(|weight| weight.into_value().map(|(name, value)| (name, Arc::new(value))))
+            .collect();
+        self
     }
 
     /// File name.
@@ -74,9 +80,12 @@ impl GraphFile {
         &self.bytes
     }
 
-    /// Lets a session to be use the one copy of the weights in memory.
+    /// Lets a session to be use the one copy of the weights in memory, if there is one.
     pub(crate) fn share_weights(&self, mut builder: SessionBuilder) -> Result<SessionBuilder, ort::Error> {
         let plain = |error: ort::Error<SessionBuilder>| ort::Error::new(error.message());
+        if self.weights.is_empty() {
+            return Ok(builder);
+        }
         for (name, value) in &self.weights {
             builder = builder.with_initializer(name, Arc::clone(value)).map_err(plain)?;
         }
@@ -111,6 +120,8 @@ impl fmt::Display for Dim {
 pub struct Port {
     /// Its name.
     pub name: String,
+    /// What its values are.
+    pub kind: TensorElementType,
     /// Its shape.
     pub shape: Vec<Dim>,
 }
@@ -118,8 +129,14 @@ pub struct Port {
 impl Port {
     /// A port of `f32`.
     pub fn new(name: &str, shape: &[Dim]) -> Self {
+        Self::of(TensorElementType::Float32, name, shape)
+    }
+
+    /// A port of another kind.
+    pub fn of(kind: TensorElementType, name: &str, shape: &[Dim]) -> Self {
         Self {
             name: name.into(),
+            kind,
             shape: shape.to_vec(),
         }
     }
@@ -128,7 +145,7 @@ impl Port {
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shape: Vec<_> = self.shape.iter().map(Dim::to_string).collect();
-        write!(f, "f32 [{}]", shape.join(", "))
+        write!(f, "{} [{}]", kind_name(self.kind), shape.join(", "))
     }
 }
 
@@ -160,7 +177,7 @@ pub fn check_ports(
                 port.to_string(),
             ));
         };
-        let fits = outlet.dtype().tensor_type() == Some(TensorElementType::Float32)
+        let fits = outlet.dtype().tensor_type() == Some(port.kind)
             && shape_of(outlet).is_some_and(|shape| {
                 shape.len() == port.shape.len()
                     && shape.iter().zip(&port.shape).all(|(found, wanted)| match wanted {
@@ -196,11 +213,7 @@ pub(crate) fn shape_of(outlet: &Outlet) -> Option<Vec<i64>> {
 fn show(outlet: &Outlet) -> String {
     match (outlet.dtype().tensor_type(), shape_of(outlet)) {
         (Some(kind), Some(shape)) => {
-            let kind = if kind == TensorElementType::Float32 {
-                "f32".to_string()
-            } else {
-                kind.to_string()
-            };
+            let kind = kind_name(kind);
             let shape: Vec<_> = shape
                 .iter()
                 .map(|d| if *d < 0 { "any".into() } else { d.to_string() })
@@ -208,6 +221,16 @@ fn show(outlet: &Outlet) -> String {
             format!("{kind} [{}]", shape.join(", "))
         }
         _ => "no tensor".into(),
+    }
+}
+
+/// A type as Rust has it.
+fn kind_name(kind: TensorElementType) -> String {
+    match kind {
+        TensorElementType::Float32 => "f32".into(),
+        TensorElementType::Int32 => "i32".into(),
+        TensorElementType::Uint8 => "u8".into(),
+        other => other.to_string(),
     }
 }
 

@@ -5,6 +5,9 @@
 
 use std::fmt::Write as _;
 
+use crate::decoder::DecoderFormat;
+use crate::decoder::step::LONGEST_BLOCK;
+
 use toml::{Table, Value};
 
 /// The checked contents of a `model.toml`.
@@ -66,7 +69,7 @@ pub enum Driver {
     /// The graph gives partials and noise bands frame by frame.
     Partials(PartialsTable),
     /// The graph gives one sample a step.
-    Step,
+    Step(StepTable),
 }
 
 /// What the columns of a `partials` decoder mean.
@@ -101,6 +104,42 @@ impl PartialsTable {
     pub fn noise_bands(&self) -> usize {
         self.noise_edges_hz.len() - 2
     }
+}
+
+/// The layers of a `step` decoder, and the graphs of what they remember.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepTable {
+    /// How many steps back the middle tap of each layer looks; the oldest looks twice as far. Powers of two.
+    pub dilations: Vec<usize>,
+    /// The graphs of the past taps, one for each length of block that the dilations ask for, short ones first.
+    pub past: Vec<PastEntry>,
+}
+
+/// The graph of the past taps of the layers that share a length of block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastEntry {
+    /// Steps that are computed at once.
+    pub block_steps: usize,
+    /// Its section in the manifest, such as `step.past_16`.
+    pub section: String,
+    /// The file.
+    pub graph: GraphEntry,
+}
+
+impl StepTable {
+    /// The layers, from 0, whose past is computed in blocks of so many steps.
+    pub fn layers_of(&self, block_steps: usize) -> Vec<usize> {
+        let layers = self.dilations.iter().enumerate();
+        layers
+            .filter(|(_, dilation)| block_of(**dilation) == block_steps)
+            .map(|(layer, _)| layer)
+            .collect()
+    }
+}
+
+/// Steps whose past taps are known at once: as many as the middle tap looks back, if that is not more than are used.
+fn block_of(dilation: usize) -> usize {
+    dilation.min(LONGEST_BLOCK)
 }
 
 /// What is wrong with a `model.toml`.
@@ -149,8 +188,10 @@ const CHUNK_FRAMES: (i64, i64) = (1, 64);
 const SAMPLE_RATE_HZ: (i64, i64) = (8000, 192_000);
 const MAX_SLOTS: usize = 4096;
 const MAX_HARMONIC: i64 = 4096;
+const MAX_LAYERS: usize = 256;
+const MAX_DILATION: i64 = 4096;
 
-const ROOT: [&str; 15] = [
+const ROOT: [&str; 16] = [
     "name",
     "version",
     "sample_rate",
@@ -166,6 +207,7 @@ const ROOT: [&str; 15] = [
     "encoder",
     "decoder",
     "partials",
+    "step",
 ];
 
 impl Manifest {
@@ -173,6 +215,16 @@ impl Manifest {
     /// training is another encoder, and an embedding means nothing to it, whatever its version says.
     pub fn tag(&self) -> String {
         format!("{} {} ({})", self.name, self.version, &self.encoder.sha256[..8])
+    }
+
+    /// The sizes that the decoder works in.
+    pub fn format(&self) -> DecoderFormat {
+        DecoderFormat {
+            sample_rate_hz: self.sample_rate_hz,
+            hop_samples: self.hop_samples,
+            chunk_samples: self.hop_samples * self.chunk_frames,
+            dims: self.dims,
+        }
     }
 
     /// Reads a manifest.
@@ -193,7 +245,7 @@ impl Manifest {
                 reason: error.message().lines().next().unwrap_or("no TOML").to_string(),
             })?;
         let root = Section {
-            name: "",
+            name: String::new(),
             table: &table,
         };
         root.only(&ROOT)?;
@@ -222,12 +274,31 @@ impl Manifest {
         encoder.only(&["graph", "sha256"])?;
         let decoder = root.section("decoder")?;
         decoder.only(&["graph", "sha256", "driver"])?;
-        let driver = match decoder.choice("driver", &["partials", "step"])? {
-            0 => Driver::Partials(partials(&root.section("partials")?, sample_rate_hz)?),
-            _ if table.contains_key("partials") => {
-                return Err(root.wrong("partials", "no such section with driver `step`"));
+        let pitch = match root.choice("pitch", &["conditioned", "embedded"])? {
+            0 => PitchInput::Conditioned,
+            _ => PitchInput::Embedded,
+        };
+        let (name_of_driver, other) = match decoder.choice("driver", &["partials", "step"])? {
+            0 => ("partials", "step"),
+            _ => ("step", "partials"),
+        };
+        if table.contains_key(other) {
+            return Err(root.wrong(other, &format!("no such section with driver `{name_of_driver}`")));
+        }
+        let section = root.section(name_of_driver)?;
+        let driver = if name_of_driver == "partials" {
+            Driver::Partials(partials(&section, sample_rate_hz)?)
+        } else {
+            if pitch == PitchInput::Conditioned {
+                return Err(root.wrong("pitch", "\"embedded\" with driver `step`"));
             }
-            _ => Driver::Step,
+            if !hop_samples.is_multiple_of(LONGEST_BLOCK) {
+                return Err(root.wrong(
+                    "hop",
+                    &format!("a multiple of {LONGEST_BLOCK} with driver `step`"),
+                ));
+            }
+            Driver::Step(step(&section)?)
         };
         Ok(Self {
             name,
@@ -238,10 +309,7 @@ impl Manifest {
             level_dim,
             embedding_hop_samples,
             hop_samples,
-            pitch: match root.choice("pitch", &["conditioned", "embedded"])? {
-                0 => PitchInput::Conditioned,
-                _ => PitchInput::Embedded,
-            },
+            pitch,
             chunk_frames: root.integer("chunk_frames", CHUNK_FRAMES)? as usize,
             licence: root.text("licence", 256)?,
             source: root.text("source", 4096)?,
@@ -274,9 +342,49 @@ fn partials(section: &Section<'_>, sample_rate_hz: u32) -> Result<PartialsTable,
     })
 }
 
+fn step(section: &Section<'_>) -> Result<StepTable, ManifestError> {
+    let expected = format!("a list of 1 to {MAX_LAYERS} powers of two up to {MAX_DILATION}");
+    let dilations: Vec<usize> = section
+        .value("dilations", &expected)?
+        .as_array()
+        .filter(|list| (1..=MAX_LAYERS).contains(&list.len()))
+        .and_then(|list| {
+            let dilation = |value: &Value| {
+                value
+                    .as_integer()
+                    .filter(|d| (1..=MAX_DILATION).contains(d) && d.count_ones() == 1)
+            };
+            list.iter()
+                .map(|value| dilation(value).map(|d| d as usize))
+                .collect()
+        })
+        .ok_or_else(|| section.wrong("dilations", &expected))?;
+    let mut blocks: Vec<usize> = dilations.iter().map(|dilation| block_of(*dilation)).collect();
+    blocks.sort_unstable();
+    blocks.dedup();
+    let tables: Vec<String> = blocks.iter().map(|block| format!("past_{block}")).collect();
+    let known: Vec<&str> = std::iter::once("dilations")
+        .chain(tables.iter().map(String::as_str))
+        .collect();
+    section.only(&known)?;
+    let past = blocks.iter().zip(&tables).map(|(block, key)| {
+        let table = section.section(key)?;
+        table.only(&["graph", "sha256"])?;
+        Ok(PastEntry {
+            block_steps: *block,
+            section: table.name.clone(),
+            graph: table.graph()?,
+        })
+    });
+    Ok(StepTable {
+        past: past.collect::<Result<_, _>>()?,
+        dilations,
+    })
+}
+
 /// One table of the manifest, with the name that its fields are called by.
 struct Section<'a> {
-    name: &'a str,
+    name: String,
     table: &'a Table,
 }
 
@@ -314,13 +422,16 @@ impl<'a> Section<'a> {
         })
     }
 
-    fn section(&self, key: &'a str) -> Result<Section<'a>, ManifestError> {
+    fn section(&self, key: &str) -> Result<Section<'a>, ManifestError> {
         let expected = "a section of that name";
         let table = self
             .value(key, expected)?
             .as_table()
             .ok_or_else(|| self.wrong(key, expected))?;
-        Ok(Section { name: key, table })
+        Ok(Section {
+            name: self.field(key),
+            table,
+        })
     }
 
     fn integer(&self, key: &str, (low, high): (i64, i64)) -> Result<i64, ManifestError> {
@@ -508,6 +619,75 @@ noise_edges_hz = [0, 0, 12000.0, 24000, 24000]
             ("hop = 512", "hop = nan", ["`hop`", "nan", "whole number"]),
         ] {
             let message = refused(from, to);
+            assert!(words.iter().all(|word| message.contains(word)), "{message}");
+        }
+    }
+
+    /// [`SMALL`] with a decoder that makes one sample a step.
+    fn small_step() -> String {
+        let entry = |name: &str| format!("graph = \"{name}.onnx\"\nsha256 = \"{}\"\n", "0".repeat(64));
+        let head = SMALL.split("[partials]").next().unwrap();
+        let head = head
+            .replace("\"partials\"", "\"step\"")
+            .replace("\"conditioned\"", "\"embedded\"");
+        let (one, sixteen) = (entry("past_1"), entry("past_16"));
+        format!("{head}[step]\ndilations = [1, 16, 512, 1]\n[step.past_1]\n{one}[step.past_16]\n{sixteen}")
+    }
+
+    #[test]
+    fn a_step_decoder_has_a_graph_for_each_length_of_block() {
+        let manifest = Manifest::parse(&small_step()).unwrap();
+        let Driver::Step(table) = &manifest.driver else {
+            panic!("{:?}", manifest.driver)
+        };
+        assert_eq!(table.dilations, [1, 16, 512, 1]);
+        let blocks: Vec<_> = table.past.iter().map(|past| past.block_steps).collect();
+        assert_eq!(blocks, [1, 16]);
+        assert_eq!(table.past[1].graph.graph, "past_16.onnx");
+        assert_eq!(
+            (table.layers_of(1), table.layers_of(16)),
+            (vec![0, 3], vec![1, 2])
+        );
+    }
+
+    #[test]
+    fn a_wrong_step_section_is_told_field_by_field() {
+        for (from, to, words) in [
+            (
+                "[1, 16, 512, 1]",
+                "[1, 3]",
+                ["`step.dilations`", "a list of 2", "powers of two"],
+            ),
+            (
+                "[1, 16, 512, 1]",
+                "[1, 8]",
+                ["`step.past_16`", "not known", "past_1, past_8"],
+            ),
+            (
+                "[step.past_16]",
+                "[step.past_8]",
+                ["`step.past_8`", "not known", "past_16"],
+            ),
+            (
+                "\"past_1.onnx\"",
+                "\"/past\"",
+                ["`step.past_1.graph`", "\"/past\"", "file in the model's folder"],
+            ),
+            (
+                "\"embedded\"",
+                "\"conditioned\"",
+                ["`pitch`", "\"conditioned\"", "driver `step`"],
+            ),
+            (
+                "[step]",
+                "[partials]\nslots = [1]\n[step]",
+                ["`partials`", "a section", "no such section with driver `step`"],
+            ),
+            ("hop = 512", "hop = 24", ["`hop`", "24", "multiple of 16"]),
+        ] {
+            let text = small_step();
+            assert!(text.contains(from), "{from}");
+            let message = Manifest::parse(&text.replace(from, to)).unwrap_err().to_string();
             assert!(words.iter().all(|word| message.contains(word)), "{message}");
         }
     }

@@ -140,19 +140,44 @@ impl DeviceChoice {
     }
 }
 
+/// What a session computes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// The calling thread alone.
+    Calling,
+    /// The calling thread and the [`Runtime`]'s, which all such sessions share.
+    Pool,
+}
+
 /// Builds a session that computes on the calling thread alone, the same way each time.
 ///
 /// # Errors
 /// The reason in one line: the provider is not there, or the graph is not to its liking.
 pub(crate) fn session(runtime: &Runtime, graph: &GraphFile, provider: Provider) -> Result<Session, String> {
+    session_on(runtime, graph, provider, Threads::Calling)
+}
+
+/// Builds a session that computes on these threads, the same way each time.
+///
+/// # Errors
+/// As [`session`].
+pub(crate) fn session_on(
+    runtime: &Runtime,
+    graph: &GraphFile,
+    provider: Provider,
+    threads: Threads,
+) -> Result<Session, String> {
     let reason = |error: ort::Error<SessionBuilder>| one_line(error.message());
     let builder = Session::builder(runtime.environment()).map_err(|error| one_line(error.message()))?;
-    let builder = builder
+    let mut builder = builder
         .with_optimization_level(GraphOptimizationLevel::All)
         .map_err(reason)?;
-    let builder = builder.with_intra_threads(1).map_err(reason)?;
+    if threads == Threads::Calling {
+        builder = builder.with_independent_thread_pool().map_err(reason)?;
+        builder = builder.with_intra_threads(1).map_err(reason)?;
+        builder = builder.with_intra_op_spinning(false).map_err(reason)?;
+    }
     let builder = builder.with_inter_threads(1).map_err(reason)?;
-    let builder = builder.with_intra_op_spinning(false).map_err(reason)?;
     let builder = builder.with_inter_op_spinning(false).map_err(reason)?;
     // Runs differ in length: a memory pattern for each would be kept for nothing.
     let builder = builder.with_memory_pattern(false).map_err(reason)?;

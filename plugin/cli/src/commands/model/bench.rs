@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use betwixt_engine::embedding::LoopRegion;
 use betwixt_engine::model::Model;
+use betwixt_engine::model::manifest::Driver;
 use betwixt_engine::note_render::BlendedNote;
 use betwixt_engine::runtime::Runtime;
 use betwixt_engine::runtime::provider::DeviceChoice;
 use betwixt_engine::sound::Sound;
 
+use super::bench_step::{self, StepOptions};
 use super::measure::{
     NOTE_SECONDS, as_played, best_round, chunks_against_whole, first_chunk, fixed_runs, whole_chunks,
 };
@@ -58,13 +60,21 @@ impl Goal {
 }
 
 /// Measures and prints.
-pub fn run(folder: &Path, device: DeviceChoice, interrupted: &AtomicBool) -> anyhow::Result<()> {
+pub fn run(
+    folder: &Path,
+    device: DeviceChoice,
+    step: &StepOptions,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<()> {
     let start = Instant::now();
     Runtime::get()?;
     let runtime_time = start.elapsed();
     let start = Instant::now();
     let model = Model::load(folder, device)?;
     let load_time = start.elapsed();
+    if matches!(model.manifest().driver, Driver::Step(_)) {
+        return bench_step::run(&model, step, interrupted);
+    }
     println!(
         "model {} on {}, one thread",
         model.tag(),

@@ -58,7 +58,7 @@ pub fn run(folder: &Path, device: DeviceChoice) -> anyhow::Result<()> {
                 table.groups(),
                 table.noise_bands()
             ),
-            Driver::Step => "step".into(),
+            Driver::Step(table) => format!("step: {} layers", table.dilations.len()),
         },
     );
     for (name, entry) in [("encoder", &manifest.encoder), ("decoder", &manifest.decoder)] {
