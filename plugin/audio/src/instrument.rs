@@ -12,6 +12,7 @@ use crate::blend::{Blend, CornerMask};
 use crate::denormals::FlushDenormals;
 use crate::envelope::EnvelopeShape;
 use crate::event::{Event, EventKind, NoteAddress, NoteEnd};
+use crate::grid::Grid;
 use crate::link::{AudioEnd, StreamTag, ToAudio};
 use crate::meters::Meters;
 use crate::mono::MonoKeys;
@@ -35,6 +36,10 @@ pub struct Instrument {
     /// The pitch of the last note, without bends, where a glide begins.
     last_cents: Option<f64>,
     patch: Option<(PatchId, CornerMask)>,
+    /// Where notes are rendered; none if anywhere.
+    grid: Option<Grid>,
+    /// Voices that wait are to ask again: there is another patch, or another grid.
+    asks_again: bool,
     scratch: VoiceScratch,
     next_tag: u64,
     /// Samples played since the last reset.
@@ -129,6 +134,8 @@ impl Instrument {
             channels: [Channel::REST; 16],
             last_cents: None,
             patch: None,
+            grid: None,
+            asks_again: false,
             scratch: VoiceScratch::new(),
             next_tag: 0,
             clock: 0,
@@ -248,7 +255,15 @@ impl Instrument {
                 ToAudio::Grant(note) => self.stock.table.grant(note, &mut self.stock.end),
                 ToAudio::Retire(key) => self.stock.table.retire(key, &mut self.stock.end),
                 ToAudio::Refuse(key) => self.stock.table.refuse(key, &mut self.stock.end),
-                ToAudio::Patch { id, occupied } => self.patch = Some((id, occupied)),
+                ToAudio::Patch { id, occupied } => {
+                    self.patch = Some((id, occupied));
+                    // A whole note of sounds that have gone is not worth the wait.
+                    self.asks_again |= self.grid.is_some();
+                }
+                ToAudio::Grid(grid) => {
+                    self.asks_again |= self.grid != grid;
+                    self.grid = grid;
+                }
                 ToAudio::Stream { tag, reader } => self.receive_stream(tag, reader),
                 ToAudio::RefuseStream(tag) => {
                     for voice in self.polyphony.all() {
@@ -377,8 +392,7 @@ impl Stock {
     /// Gives back what a voice plays.
     fn leave_tracks(&mut self, voice: &mut Voice) {
         for mut track in voice.tracks.iter_mut().filter_map(Option::take) {
-            track.leave_stream(&mut self.end);
-            self.table.release(track.slot, &mut self.end);
+            track.leave(&mut self.table, &mut self.end);
         }
     }
 }

@@ -14,8 +14,10 @@
 //! - [`event`] what a host says inside a block, and the note ends it is told
 //! - [`settings`] the parameters of one block
 //! - [`blend`] the pad's position, its corners' weights, its cells
+//! - [`grid`] where a slow model's notes are rendered: cells of the pad, every fourth semitone
 //! - [`note`] the key that tells one rendered note from another
 //! - [`rendered_note`] audio that one worker grows while voices read it
+//! - [`note_loop`] where a whole note is looped while it is held past its end
 //! - [`timbre`] what shapes a note and may change while it sounds
 //! - [`stream`] audio rendered for one voice whose timbre moves
 //! - [`link`] the rings to the scheduler and back
@@ -27,6 +29,7 @@
 //! - `voice` plays one note
 //! - `track` one of its renders: a rendered note, and the stream it goes on in; `track_reader` from there to the host's rate;
 //!   `echo` what is heard while both are late
+//! - `cell_play` what a track of a slow model plays: one whole note after another, cross-faded
 //! - `moved` what moves it alone
 //! - `steering` when it says what its next chunk is to sound like
 //! - `motion` where it is, and how fast it moves: bends and glides
@@ -42,10 +45,12 @@
 #![cfg_attr(rtsan, feature(sanitize))]
 
 pub mod blend;
+mod cell_play;
 pub mod denormals;
 mod echo;
 mod envelope;
 pub mod event;
+pub mod grid;
 pub mod instrument;
 pub mod limits;
 pub mod link;
@@ -54,6 +59,7 @@ mod mono;
 mod motion;
 mod moved;
 pub mod note;
+pub mod note_loop;
 mod note_table;
 pub mod partials;
 mod polyphony;

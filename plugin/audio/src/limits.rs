@@ -66,6 +66,9 @@ pub const SHARED_NOTE_SECONDS: usize = 20;
 /// Cross-fade between a rendered note and a stream that came late.
 pub const LATE_JOIN_MS: f32 = 5.0;
 
+/// Cross-fade between the whole notes of two cells, and from a loop to a note's ending.
+pub const CELL_FADE_MS: f32 = 30.0;
+
 /// Shortest attack: a note's first sample is rarely zero.
 pub const MIN_ATTACK_MS: f32 = 0.5;
 

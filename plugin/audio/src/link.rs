@@ -13,6 +13,7 @@ use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
 use crate::blend::CornerMask;
+use crate::grid::Grid;
 use crate::limits::{OUTBOX_MESSAGES, RING_MESSAGES};
 use crate::note::{NoteKey, PatchId};
 use crate::rendered_note::RenderedNote;
@@ -63,6 +64,9 @@ pub enum ToAudio {
         /// Which corners hold a sound; with none, notes end at once.
         occupied: CornerMask,
     },
+    /// Notes are those of this grid from now on, each granted when it is whole, asked for or not; none: any note there is
+    /// may be asked for. Voices that wait ask again.
+    Grid(Option<Grid>),
     /// The stream that a voice asked for. It is returned when the voice is done with it.
     Stream {
         /// As it was asked for.

@@ -54,6 +54,8 @@ pub struct NoteTable {
     free: Vec<u16>,
     /// Where the search for an entry to evict goes on (the clock algorithm).
     hand: usize,
+    /// Notes taken in so far.
+    grants: u64,
 }
 
 impl NoteTable {
@@ -63,6 +65,7 @@ impl NoteTable {
             entries: (0..NOTE_TABLE_CAPACITY).map(|_| None).collect(),
             free: (0..NOTE_TABLE_CAPACITY as u16).rev().collect(),
             hand: 0,
+            grants: 0,
         }
     }
 
@@ -118,8 +121,23 @@ impl NoteTable {
         }
     }
 
+    /// Changes whenever a note has come.
+    pub fn grants(&self) -> u64 {
+        self.grants
+    }
+
+    /// Whether a whole note is here that a voice may take.
+    pub fn has_whole(&self, key: NoteKey) -> bool {
+        let entry = self.find(key).and_then(|slot| self.entry(slot));
+        let note = entry
+            .filter(|entry| !entry.retiring)
+            .and_then(|entry| entry.note.as_ref());
+        note.is_some_and(|note| note.is_finished())
+    }
+
     /// Takes a note in; gives it back at once if its key is here already or no room can be made.
     pub fn grant(&mut self, note: Arc<RenderedNote>, end: &mut AudioEnd) {
+        self.grants += 1;
         if let Some(slot) = self.find(note.key()) {
             match self.entry_mut(slot) {
                 Some(entry) if entry.note.is_none() && !entry.refused => entry.note = Some(note),

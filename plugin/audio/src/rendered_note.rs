@@ -12,6 +12,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::note::NoteKey;
+use crate::note_loop::NoteLoop;
 use crate::sync::{Arc, AtomicU8, AtomicUsize, OnceLock};
 
 const GROWING: u8 = 0;
@@ -35,6 +36,8 @@ pub struct RenderedNote {
     /// Sample up to which some voice asked for audio.
     wanted: AtomicUsize,
     last_used: AtomicU64,
+    /// Where a whole note is looped. Set before `FINISHED` is stored.
+    looped: OnceLock<NoteLoop>,
 }
 
 /// The one writer of a rendered note. Dropping it without [`finish`](Self::finish) fails the note, so that no
@@ -78,6 +81,7 @@ impl RenderedNote {
             state: AtomicU8::new(GROWING),
             wanted: AtomicUsize::new(0),
             last_used: AtomicU64::new(USE_CLOCK.fetch_add(1, Ordering::Relaxed)),
+            looped: OnceLock::new(),
         });
         (
             NoteWriter {
@@ -123,6 +127,15 @@ impl RenderedNote {
     /// Whether nothing will be added any more, because rendering went wrong or was given up.
     pub fn is_failed(&self) -> bool {
         self.state.load(Ordering::Acquire) == FAILED
+    }
+
+    /// Where its audio is looped while a key is held; none before it is finished, and of most notes.
+    pub fn looped(&self) -> Option<&NoteLoop> {
+        if self.is_finished() {
+            self.looped.get()
+        } else {
+            None
+        }
     }
 
     /// Copies samples from `start` on into `out`, as far as they are published; returns how many.
@@ -216,6 +229,15 @@ impl NoteWriter {
     /// Declares the note complete: voices play to its end and stop.
     pub fn finish(self) {
         self.note.state.store(FINISHED, Ordering::Release);
+    }
+
+    /// Declares the note complete, and where it is looped while a key is held past its end.
+    pub fn finish_looped(self, looped: Option<NoteLoop>) {
+        if let Some(looped) = looped.filter(|looped| looped.end_sample() <= self.written_samples) {
+            // Nobody else sets it: there is one writer, and it ends here.
+            let _ = self.note.looped.set(looped);
+        }
+        self.finish();
     }
 
     /// Gives the note up: voices that read it fade and end.

@@ -5,10 +5,11 @@
 //! nearest; and where there is no note either, the last periods again ([`Echo`]): both rather than a gap. Offline none of that
 //! happens: a voice waits for what it needs.
 
+use crate::cell_play::CellPlay;
 use crate::echo::Echo;
 use crate::limits::{END_FADE_MS, LONGEST_STRIDE_CHUNKS, STREAM_CONTROLS};
 use crate::link::{AudioEnd, StreamTag};
-use crate::note_table::NoteSlot;
+use crate::note_table::{NoteSlot, NoteTable};
 use crate::rates::note_samples;
 use crate::rendered_note::RenderedNote;
 use crate::resampler::MAX_REACH;
@@ -22,6 +23,8 @@ pub struct Track {
     stream: Option<Stream>,
     heard: Source,
     splice: Option<Splice>,
+    /// In place of streams, where notes are rendered ahead.
+    pub cells: Option<CellPlay>,
 }
 
 /// What samples come from.
@@ -102,7 +105,25 @@ impl Track {
             stream: None,
             heard: Source::Note,
             splice: None,
+            cells: None,
         }
+    }
+
+    /// Of a slow model: plays whole notes, this one first.
+    pub fn of_cells(slot: NoteSlot, cells: CellPlay) -> Self {
+        Self {
+            cells: Some(cells),
+            ..Self::new(slot)
+        }
+    }
+
+    /// Lets go of all that it plays.
+    pub fn leave(&mut self, table: &mut NoteTable, end: &mut AudioEnd) {
+        self.leave_stream(end);
+        if let Some(cells) = &mut self.cells {
+            cells.leave(table, end);
+        }
+        table.release(self.slot, end);
     }
 
     /// Whether a stream was asked for.
@@ -192,6 +213,9 @@ impl Track {
     /// Chooses what is heard from `position` on; returns whether what should be heard was left for something else, which only
     /// happens where `may_lapse`, or where a stream failed.
     pub fn settle(&mut self, note: &RenderedNote, position: usize, by: &Listening, may_lapse: bool) -> bool {
+        if self.cells.is_some() {
+            return false;
+        }
         if self
             .splice
             .is_some_and(|splice| position > splice.end() + MAX_REACH)
@@ -338,6 +362,13 @@ impl Track {
 
     /// How far there is audio from here on, as [`settle`](Self::settle) chose.
     pub fn reach(&self, note: &RenderedNote, position: usize) -> Reach {
+        if let Some(cells) = &self.cells {
+            let (is_complete, available) = cells.reach(note, position);
+            return Reach {
+                is_complete,
+                available,
+            };
+        }
         if let Some(splice) = self.splice.filter(|splice| position < splice.end())
             && self.heard != Source::Note
         {
@@ -391,8 +422,18 @@ impl Track {
     }
 
     /// Copies samples from `start` on into `out`, as far as they are there; returns how many. `other` is working memory as
-    /// long as `out`.
-    pub fn read(&self, note: &RenderedNote, start: usize, out: &mut [f32], other: &mut [f32]) -> usize {
+    /// long as `out`, `former` the note that a cell's is faded from.
+    pub fn read(
+        &self,
+        note: &RenderedNote,
+        former: Option<&RenderedNote>,
+        start: usize,
+        out: &mut [f32],
+        other: &mut [f32],
+    ) -> usize {
+        if let Some(cells) = &self.cells {
+            return cells.read(note, former, start, out, other);
+        }
         let from = |source: Source, start: usize, out: &mut [f32]| match (source, self.reader()) {
             (Source::Stream, Some(reader)) => reader.read(start, out),
             (Source::Echo(origin, echo), _) => self.read_echo(note, origin, &echo, start, out),

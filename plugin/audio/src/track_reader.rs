@@ -11,6 +11,8 @@ use crate::track::Track;
 pub struct TrackReader<'a> {
     pub track: &'a Track,
     pub note: &'a RenderedNote,
+    /// What the note is faded from, if it is a cell's.
+    pub former: Option<&'a RenderedNote>,
     /// Working memory for a run, and as much again.
     pub input: &'a mut [f32],
     pub spliced: &'a mut [f32],
@@ -62,7 +64,7 @@ impl TrackReader<'_> {
         let start = first + before - (reach - 1);
         let read = self
             .track
-            .read(self.note, start, &mut input[before..], self.spliced);
+            .read(self.note, self.former, start, &mut input[before..], self.spliced);
         input[before + read..].fill(0.0);
         input
     }

@@ -4,9 +4,13 @@
 //! host cuts time into blocks. It reads its [`Track`]s while workers still write them; if it catches up it fades out within
 //! what is left, pauses, and fades in where it stopped when samples arrive.
 
+use crate::blend::Blend;
+use crate::cell_play::{CellPlay, Look, Stage};
 use crate::envelope::{Envelope, EnvelopeShape};
 use crate::event::NoteAddress;
-use crate::limits::{END_FADE_MS, LATE_JOIN_MS, LEAD_MS, RUN_SAMPLES, STEERING_SAMPLES, UNDERRUN_FADE_MS};
+use crate::limits::{
+    CELL_FADE_MS, END_FADE_MS, LATE_JOIN_MS, LEAD_MS, RUN_SAMPLES, STEERING_SAMPLES, UNDERRUN_FADE_MS,
+};
 use crate::motion::{Motion, fixed_point};
 use crate::moved::Moved;
 use crate::note::{NoteKey, Part};
@@ -216,7 +220,10 @@ impl Voice {
 
     /// The pitch it is rendered at, in cents.
     pub fn rendered_cents(&self) -> i32 {
-        self.note.map_or(6000, |note| note.pitch_cents)
+        let of_cells = self.cells().map(CellPlay::pitch_cents);
+        of_cells
+            .or(self.note.map(|note| note.pitch_cents))
+            .unwrap_or(6000)
     }
 
     /// Sets the pitch to go to: `cents` from MIDI note 0.
@@ -262,6 +269,82 @@ impl Voice {
             }
         }
         Ok(notes)
+    }
+
+    /// The note that its own is faded from, where it plays those of cells.
+    pub fn former<'a>(&self, table: &'a NoteTable) -> Option<&'a RenderedNote> {
+        let former = self.cells()?.former()?;
+        match table.lookup(former) {
+            Lookup::Note(note) => Some(note),
+            Lookup::Awaited | Lookup::Refused => None,
+        }
+    }
+
+    fn cells(&self) -> Option<&CellPlay> {
+        self.tracks[0].as_ref()?.cells.as_ref()
+    }
+
+    /// Whether it plays whole notes of a slow model.
+    pub fn plays_cells(&self) -> bool {
+        self.cells().is_some()
+    }
+
+    /// Before it begins: waits for the note of the cell that its blend is nearest to, or takes the nearest that is there.
+    pub fn await_cell(&mut self, blend: Blend, stage: &mut Stage<'_>) {
+        if let Some(Track {
+            slot,
+            cells: Some(cells),
+            ..
+        }) = &mut self.tracks[0]
+        {
+            cells.await_cell(slot, blend, stage);
+        }
+    }
+
+    /// Begins a cell's note so far into it.
+    pub fn begin_cell(&mut self, start_ms: f32, note_hz: u32) {
+        if let Some(cells) = self.tracks[0].as_mut().and_then(|track| track.cells.as_mut()) {
+            cells.begin_at(note_samples(note_hz, start_ms));
+        }
+    }
+
+    /// Says for the next `samples` where its blend is; false if a note must be waited for first.
+    pub fn follow_cells(
+        &mut self,
+        blend: Blend,
+        samples: usize,
+        note_hz: u32,
+        rates: &Rates,
+        stage: &mut Stage<'_>,
+    ) -> bool {
+        let fade_samples = note_samples(note_hz, CELL_FADE_MS);
+        let (mut ahead, mut looked) = (self.motion, 0);
+        while let Some(at) = self.steering.next_look(samples) {
+            ahead.advance(at - looked, rates.smoothing);
+            looked = at;
+            let Some(Track {
+                slot,
+                cells: Some(cells),
+                ..
+            }) = &mut self.tracks[0]
+            else {
+                return true;
+            };
+            let look = Look {
+                sample: ahead.sample(),
+                // Twice: the pitch may have come down within it.
+                run_samples: (2.0 * RUN_SAMPLES as f64 * ahead.largest_step()).ceil() as usize,
+                fade_samples,
+            };
+            if !cells.follow(slot, blend, look, stage) {
+                self.steering.look_again();
+                return false;
+            }
+            if self.is_ending {
+                cells.go_to_ending(slot, look, stage);
+            }
+        }
+        true
     }
 
     /// Whether every track's note is there.
@@ -323,6 +406,7 @@ impl Voice {
     pub fn play(
         &mut self,
         notes: &Notes<'_>,
+        former: Option<&RenderedNote>,
         context: &VoiceContext,
         brightness: f32,
         scratch: &mut VoiceScratch,
@@ -373,6 +457,7 @@ impl Voice {
             let mut source = TrackReader {
                 track,
                 note,
+                former,
                 input,
                 spliced,
             };
@@ -562,7 +647,7 @@ mod tests {
             mid: out,
             side: &mut side,
         };
-        voice.play(&[Some(note), None], context, 0.0, scratch, &mut buses)
+        voice.play(&[Some(note), None], None, context, 0.0, scratch, &mut buses)
     }
 
     fn play(

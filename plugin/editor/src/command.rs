@@ -30,6 +30,8 @@ pub enum Command {
     LoadPreset(usize),
     /// The device that models shall run on.
     SetDevice(DeviceChoice),
+    /// The places of the pad that slow models' notes are rendered at, along a side.
+    SetGrid(u8),
     /// What the window is magnified by.
     SetZoom(f32),
 }

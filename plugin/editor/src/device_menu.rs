@@ -4,6 +4,7 @@ use egui::{
     Align2, Popup, PopupCloseBehavior, Rect, RectAlign, RichText, Sense, Stroke, StrokeKind, Ui, vec2,
 };
 
+use betwixt_audio::grid::GRID_SIDES;
 use betwixt_engine::runtime::provider::DeviceChoice;
 
 use crate::command::{Command, Commands};
@@ -66,7 +67,7 @@ pub fn show(ui: &mut Ui, rect: Rect, snapshot: &Snapshot, commands: &mut Command
         .gap(6.0)
         .width(330.0)
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
-        .show(|ui| menu(ui, device, commands));
+        .show(|ui| menu(ui, snapshot, commands));
     if !is_open {
         response
             .on_hover_ui(|ui| facts(ui, device))
@@ -84,7 +85,8 @@ fn facts(ui: &mut Ui, device: &DeviceView) {
     }
 }
 
-fn menu(ui: &mut Ui, device: &DeviceView, commands: &mut Commands) {
+fn menu(ui: &mut Ui, snapshot: &Snapshot, commands: &mut Commands) {
+    let device = &snapshot.device;
     ui.label(RichText::new("Models run on").color(theme::TEXT_MUTED));
     for (choice, name) in CHOICES {
         if ui
@@ -100,6 +102,16 @@ fn menu(ui: &mut Ui, device: &DeviceView, commands: &mut Commands) {
             });
         }
     }
+    ui.separator();
+    ui.label(RichText::new("Slow models render ahead on a grid of").color(theme::TEXT_MUTED));
+    ui.horizontal(|ui| {
+        for side in (GRID_SIDES.0..=GRID_SIDES.1).step_by(2) {
+            let text = RichText::new(format!("{side}×{side}")).color(theme::TEXT);
+            if ui.radio(snapshot.chosen_grid_side == side, text).clicked() {
+                commands.push(Command::SetGrid(side));
+            }
+        }
+    });
     if !device.facts.is_empty() {
         ui.separator();
         for fact in &device.facts {

@@ -134,6 +134,17 @@ fn paint(ui: &Ui, keyboard: Rect, snapshot: &Snapshot, played: Option<u8>) {
     }
 }
 
+/// How long it takes until a slow model's keys are all ready, if any is missing.
+fn time_to_go(snapshot: &Snapshot) -> Option<String> {
+    let grid = snapshot.grid.filter(|grid| grid.pitches_missing > 0)?;
+    let seconds = grid.seconds_to_go?.max(1.0).round() as u64;
+    Some(match seconds {
+        0..90 => format!("{seconds} s"),
+        90..5_400 => format!("{} min", (seconds + 30) / 60),
+        _ => format!("{:.1} h", seconds as f32 / 3600.0),
+    })
+}
+
 /// The note under the keys.
 pub fn show_footer(ui: &Ui, footer: Rect, snapshot: &Snapshot) {
     let keys = u32::from(LAST_KEY - FIRST_KEY + 1);
@@ -141,6 +152,9 @@ pub fn show_footer(ui: &Ui, footer: Rect, snapshot: &Snapshot) {
         "bright keys are rendered for this blend · {} of {keys} ready",
         count(snapshot.ready_keys)
     );
+    if let Some(seconds) = time_to_go(snapshot) {
+        text.push_str(&format!(" · {seconds} to go"));
+    }
     match snapshot.rendering {
         0 => {}
         1 => text.push_str(" · rendering 1 note"),
@@ -213,6 +227,27 @@ mod tests {
         assert_eq!(velocity_at(key, key.center_top()), SOFTEST);
         assert_eq!(velocity_at(key, key.center_bottom()), 1.0);
         assert!(velocity_at(key, key.center()) > velocity_at(key, key.center_top()));
+    }
+
+    #[test]
+    fn the_time_to_go_is_told_while_a_slow_model_lacks_keys() {
+        let mut snapshot = Snapshot::default();
+        assert_eq!(time_to_go(&snapshot), None);
+        for (pitches_missing, seconds, text) in [
+            (3, 0.2, Some("1 s")),
+            (3, 75.0, Some("75 s")),
+            (3, 600.0, Some("10 min")),
+            (3, 9000.0, Some("2.5 h")),
+            (0, 0.0, None),
+        ] {
+            snapshot.grid = Some(crate::snapshot::GridView {
+                side: 5,
+                ready_cells: 0,
+                pitches_missing,
+                seconds_to_go: Some(seconds),
+            });
+            assert_eq!(time_to_go(&snapshot).as_deref(), text);
+        }
     }
 
     #[test]

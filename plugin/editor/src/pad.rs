@@ -9,7 +9,7 @@ use betwixt_engine::parameter::Parameter;
 
 use crate::command::{Command, Commands};
 use crate::puck;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{GridView, Snapshot};
 use crate::theme;
 
 /// What shift divides a movement by.
@@ -20,6 +20,8 @@ const GRADIENT_STEPS: usize = 28;
 /// How opaque a corner's colour is in the corner itself.
 const CORNER_OPACITY: f32 = 0.62;
 const GRID_LINES: usize = 8;
+/// Radius of the dot of a place that a slow model renders, in points.
+const CELL_RADIUS: f32 = 3.0;
 
 /// Where on the screen a blend lies; x from left, y from the bottom, each 0..1.
 pub fn to_screen(pad: Rect, blend: Vec2) -> Pos2 {
@@ -96,6 +98,9 @@ pub fn show(ui: &mut Ui, pad: Rect, snapshot: &Snapshot, commands: &mut Commands
     let is_held = ui.data(|data| data.get_temp::<Vec2>(held).is_some());
 
     paint_ground(ui, pad);
+    if let Some(grid) = snapshot.grid {
+        paint_cells(ui, pad, grid);
+    }
     let modulated = vec2(x.modulated, y.modulated);
     let painter = ui.painter().with_clip_rect(pad);
     if modulated != blend {
@@ -104,6 +109,28 @@ pub fn show(ui: &mut Ui, pad: Rect, snapshot: &Snapshot, commands: &mut Commands
     let colour = theme::blend(snapshot.weights);
     puck::paint(&painter, puck, colour, is_held || response.hovered());
     response.on_hover_cursor(egui::CursorIcon::Crosshair);
+}
+
+/// The places that a slow model's notes are rendered at: filled where the key struck last is ready.
+fn paint_cells(ui: &Ui, pad: Rect, grid: GridView) {
+    let painter = ui.painter().with_clip_rect(pad);
+    let last = f32::from(grid.side.max(2) - 1);
+    for (index, (row, column)) in (0..grid.side)
+        .flat_map(|row| (0..grid.side).map(move |column| (row, column)))
+        .enumerate()
+    {
+        // At the edges the dots would be cut in halves.
+        let place = to_screen(
+            pad.shrink(CELL_RADIUS + 2.0),
+            vec2(f32::from(column), f32::from(row)) / last,
+        );
+        if grid.ready_cells & 1 << index != 0 {
+            painter.circle_filled(place, CELL_RADIUS, Color32::from_white_alpha(150));
+        } else {
+            let line = Stroke::new(1.0, Color32::from_white_alpha(90));
+            painter.circle_stroke(place, CELL_RADIUS, line);
+        }
+    }
 }
 
 fn paint_ground(ui: &Ui, pad: Rect) {

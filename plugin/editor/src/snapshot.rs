@@ -81,6 +81,19 @@ impl Default for DeviceView {
     }
 }
 
+/// What there is of a model whose notes are rendered ahead.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct GridView {
+    /// Places of the pad that notes are rendered at, along a side.
+    pub side: u8,
+    /// A bit for each place that is rendered for the key struck last: `row * side + column`, from the bottom left.
+    pub ready_cells: u128,
+    /// Pitches that are not rendered yet for this blend.
+    pub pitches_missing: usize,
+    /// Seconds until they are, about.
+    pub seconds_to_go: Option<f32>,
+}
+
 /// Everything that a frame shows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Snapshot {
@@ -94,6 +107,10 @@ pub struct Snapshot {
     pub embedding: Option<Arc<EmbeddingCurves>>,
     /// A bit for each MIDI note that is rendered for this blend.
     pub ready_keys: u128,
+    /// What there is of a slow model; none while another plays.
+    pub grid: Option<GridView>,
+    /// The grid that slow models have for this instance, along a side.
+    pub chosen_grid_side: u8,
     /// A bit for each MIDI note that is held.
     pub held_keys: u128,
     /// Voices that sound.

@@ -14,7 +14,7 @@ use betwixt_engine::status::{EngineStatus, ModelStatus};
 use crate::controls::Controls;
 use crate::embedding_view::EmbeddingCurves;
 use crate::host_parameter::HostParameter;
-use crate::snapshot::{CornerView, DeviceCondition, DeviceView, ListRow, ParameterView, Snapshot};
+use crate::snapshot::{CornerView, DeviceCondition, DeviceView, GridView, ListRow, ParameterView, Snapshot};
 
 /// How fast the meter falls, in dB a second.
 const METER_FALL_DB: f32 = 24.0;
@@ -105,6 +105,7 @@ impl SnapshotReader {
                 pitch: sound.pitch,
             })
         };
+        let readiness = self.instance.readiness(settings.strike(settings.timbre()));
         let mut problems = Vec::new();
         if let ModelStatus::Failed(why) = &status.model {
             problems.push(why.clone());
@@ -120,7 +121,14 @@ impl SnapshotReader {
             weights,
             corners: std::array::from_fn(corner),
             embedding: self.curves(&patch, weights),
-            ready_keys: self.instance.ready_keys(settings.strike(settings.timbre())),
+            ready_keys: readiness.keys,
+            grid: readiness.grid.map(|grid| GridView {
+                side: grid.side(),
+                ready_cells: readiness.cells,
+                pitches_missing: readiness.pitches_missing,
+                seconds_to_go: readiness.seconds_to_go,
+            }),
+            chosen_grid_side: self.instance.grid().side(),
             held_keys: self.meters.held_keys(),
             voices: self.meters.voices() as usize,
             waiting_voices: self.meters.waiting_voices() as usize,
@@ -212,11 +220,13 @@ fn device_view(status: &EngineStatus, engine: &Engine, meters: &Meters) -> Devic
             tag,
             device,
             refusals,
+            slowness,
         } => {
             view.condition = DeviceCondition::Ready;
-            view.label = match status.realtime_factor {
-                Some(factor) => format!("{} · {factor:.0}× real time", device.name()),
-                None => device.name().into(),
+            view.label = match (slowness, status.realtime_factor) {
+                (Some(slowness), _) => format!("{} · renders ahead, {slowness:.0}× slower", device.name()),
+                (None, Some(factor)) => format!("{} · {factor:.0}× real time", device.name()),
+                (None, None) => device.name().into(),
             };
             let refused = |refusal: &betwixt_engine::runtime::provider::Refusal| {
                 (refusal.provider.name().to_owned(), refusal.reason.clone())
@@ -224,6 +234,10 @@ fn device_view(status: &EngineStatus, engine: &Engine, meters: &Meters) -> Devic
             view.refusals = refusals.iter().map(refused).collect();
             view.facts.push(format!("Model {tag}"));
         }
+    }
+    if status.notes_from_disk > 0 {
+        view.facts
+            .push(format!("{} notes came from the disk", status.notes_from_disk));
     }
     if status.notes_cached > 0 || status.rendering > 0 {
         view.facts.push(format!(

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use betwixt_audio::grid::Grid;
 use betwixt_engine::instance::Instance;
 use betwixt_engine::parameter::Parameter;
 use betwixt_engine::patch::Patch;
@@ -169,6 +170,7 @@ impl Window {
                 }
                 Command::LoadPreset(index) => self.librarian.ask(Request::ReadPreset(index)),
                 Command::SetDevice(choice) => self.desk.instance.engine().set_device(choice),
+                Command::SetGrid(side) => self.desk.instance.set_grid(Grid::new(side)),
                 Command::SetZoom(zoom) => context.set_zoom_factor(zoom),
             }
         }

@@ -279,6 +279,12 @@ fn to_mono(mut channels: Vec<Vec<f32>>) -> (Vec<f32>, ChannelUse) {
 }
 
 /// Resamples a whole clip with a linear-phase filter; the first sample stays the first.
+/// A recording played so many times faster, and higher by as much; 1/4 to 4.
+pub(crate) fn sped_up(samples: &[f32], sample_rate_hz: u32, faster: f64) -> Vec<f32> {
+    let to_hz = (f64::from(sample_rate_hz) / faster.clamp(0.2, 5.0)).round() as u32;
+    resample(samples.to_vec(), sample_rate_hz, to_hz)
+}
+
 fn resample(samples: Vec<f32>, from_hz: u32, to_hz: u32) -> Vec<f32> {
     if from_hz == to_hz {
         return samples;
@@ -306,6 +312,29 @@ mod tests {
     use super::*;
     use hound::{SampleFormat, WavSpec, WavWriter};
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_played_faster_is_higher_and_shorter() {
+        let tone: Vec<f32> = (0..16_000)
+            .map(|i| (std::f32::consts::TAU * 220.0 * i as f32 / 16_000.0).sin())
+            .collect();
+        for (semitones, pitch) in [
+            (-24.0, 33.0),
+            (-4.0, 53.0),
+            (0.0, 57.0),
+            (8.0, 65.0),
+            (24.0, 81.0),
+        ] {
+            let faster = f64::exp2(semitones / 12.0);
+            let played = sped_up(&tone, 16_000, faster);
+            assert!((played.len() as f64 * faster - 16_000.0).abs() < 0.02 * 16_000.0);
+            let found = crate::pitch_detect::detect(&played, 16_000).unwrap();
+            assert!(
+                (f64::from(found.midi) - pitch).abs() < 0.03,
+                "{semitones}: {found:?}"
+            );
+        }
+    }
 
     fn write_wav(rate: u32, bits: u16, format: SampleFormat, channels: &[Vec<f32>]) -> Vec<u8> {
         let spec = WavSpec {

@@ -24,6 +24,8 @@ const ATTACK_JOIN_SECONDS: f64 = 0.06;
 const HEAT_REACH: f32 = 0.9;
 /// The same for a note that is held in its loops, without heat.
 const LOOP_REACH: f32 = 0.025;
+/// How long a note that is rendered whole is held in its loops at least: what is looped in its audio then.
+const LEAST_HOLD_SECONDS: f64 = 1.2;
 /// Part of a movement that the level takes part in.
 const LEVEL_SHARE: f32 = 0.15;
 
@@ -40,6 +42,16 @@ pub struct BlendedNote {
     movement_seed: Option<u64>,
     pitch_dim: Option<usize>,
     level_dim: Option<usize>,
+    hold: Option<Hold>,
+}
+
+/// How long a note that is rendered whole is held, in decoder frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hold {
+    /// From here on all of its sounds are in their loops.
+    pub steady_frame: usize,
+    /// Here its key is let go.
+    pub release_frame: usize,
 }
 
 /// Where the corners' weights come from.
@@ -95,6 +107,7 @@ impl BlendedNote {
             movement_seed: None,
             pitch_dim: None,
             level_dim: None,
+            hold: None,
         })
     }
 
@@ -119,6 +132,32 @@ impl BlendedNote {
     pub fn with_embedding_hop(mut self, seconds: f64) -> Self {
         self.seconds_per_embedding_frame = seconds;
         self
+    }
+
+    /// Rendered whole, as one that is held until each of its sounds has been through its loop, and then let go.
+    #[must_use]
+    pub(crate) fn whole(mut self) -> Self {
+        let weights = self.weights(&self.struck_timbre(), f64::INFINITY);
+        let loops = self.heard(&weights).filter_map(|(sound, _)| sound.loop_region);
+        let extent = loops.fold(None, |extent: Option<(u32, u32)>, region| {
+            let (start, end) = extent.unwrap_or((0, 0));
+            Some((start.max(region.start_frame), end.max(region.end_frame)))
+        });
+        self.hold = extent.map(|(start, end)| {
+            let least = (LEAST_HOLD_SECONDS / self.seconds_per_embedding_frame).ceil() as usize;
+            let steady = start as usize + 1;
+            let release = (end as usize).max(steady + least);
+            Hold {
+                steady_frame: steady * self.frames_per_embedding_frame,
+                release_frame: release * self.frames_per_embedding_frame,
+            }
+        });
+        self
+    }
+
+    /// When its key is let go, if it is rendered whole and its sounds are held at all.
+    pub(crate) fn hold(&self) -> Option<Hold> {
+        self.hold
     }
 
     pub(crate) fn pitch(&self) -> f32 {
@@ -293,6 +332,7 @@ pub(crate) mod tests {
             model: String::new(),
             pitch: 60.0,
             gain_db: 0.0,
+            further: Vec::new(),
             loop_region,
             embedding: Embedding::new(2, vec![value; frames * 2]).unwrap(),
         }

@@ -168,10 +168,11 @@ impl Bounce {
             return Err(BounceError::Empty);
         }
         let (instance, audio_end) = Instance::new(engine);
+        // Before it is active: the model is that of its sounds.
+        instance.set_patch(patch.clone());
         instance.activate();
         let tag = wait_for_model(engine)?;
         patch.check_model(&tag).map_err(BounceError::Sound)?;
-        instance.set_patch(patch);
 
         let meters = Arc::new(Meters::default());
         let mut instrument = Instrument::new(audio_end, Arc::clone(&meters));

@@ -7,7 +7,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use betwixt_audio::grid::Grid;
 use betwixt_audio::link::SchedulerEnd;
+use betwixt_audio::note::NoteKey;
+use betwixt_audio::rendered_note::RenderedNote;
 use crossbeam::channel::Sender;
 use parking_lot::{Condvar, Mutex};
 
@@ -34,6 +37,10 @@ pub(crate) enum Command {
     Activate(InstanceId, bool),
     /// An instance plays other sounds from now on.
     SetPatch(InstanceId, Arc<Patch>),
+    /// Where a slow model's notes are rendered for an instance.
+    SetGrid(InstanceId, Grid),
+    /// The disk's answer: a whole note, if it holds it.
+    LookedUp(NoteKey, Option<Arc<RenderedNote>>),
     /// The model is to be loaded (again): another device, or another try.
     Reload,
     /// The loader is done.

@@ -7,11 +7,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use betwixt_audio::grid::grid_pitches;
+
 use crate::audio_file::{self, AudioFileError, ChannelUse};
 use crate::decoder::DecodeError;
+use crate::embedding::Embedding;
 use crate::encoder::{Encoder, EncoderError};
 use crate::pitch_detect::{self, DetectedPitch, MIN_CONFIDENCE};
-use crate::sound::Sound;
+use crate::sound::{PitchedEmbedding, Sound};
 use crate::sustain_loop;
 
 /// The level that encoders are trained at: the loudest short-time rms, in dB of full scale.
@@ -30,6 +33,9 @@ const END_DB: f64 = -70.0;
 const SILENCE_DBFS: f64 = -90.0;
 /// Longer notes are cut: nothing in them changes any more.
 pub const MAX_NOTE_SECONDS: f64 = 20.0;
+
+/// A recording is not played faster or slower than by two octaves: what is left of it then is another instrument.
+const FARTHEST_SEMITONES: f32 = 24.0;
 
 /// What the user says about a recording.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -198,7 +204,11 @@ pub fn encode_file(
         gain_db: gain_db as f32,
         loop_region,
         embedding,
+        further: Vec::new(),
     };
+    if !encoder.takes_pitch() {
+        sound.further = at_further_pitches(encoder, &samples, &sound, cancel)?;
+    }
     enter(Stage::Tuning)?;
     encoder.tune(&mut sound, cancel)?;
     let seconds = samples.len() as f64 / f64::from(rate_hz);
@@ -210,6 +220,37 @@ pub fn encode_file(
         seconds,
         shortened,
     })
+}
+
+/// The sound at the pitches that a model's notes are rendered at, from one recording: played faster and slower, encoded, and
+/// brought back to its own time, frame for frame.
+fn at_further_pitches(
+    encoder: &mut Encoder,
+    samples: &[f32],
+    sound: &Sound,
+    cancel: &AtomicBool,
+) -> Result<Vec<PitchedEmbedding>, EncodeError> {
+    let near = |pitch: &i32| (*pitch as f32 - sound.pitch).abs() <= FARTHEST_SEMITONES;
+    let mut further = Vec::new();
+    for pitch in grid_pitches().filter(near) {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(EncodeError::Cancelled);
+        }
+        let faster = ((f64::from(pitch) - f64::from(sound.pitch)) / 12.0).exp2();
+        let played = audio_file::sped_up(samples, encoder.sample_rate_hz(), faster);
+        let encoded = encoder.encode(&played, pitch as f32)?;
+        let mut values = vec![0.0; sound.embedding.values().len()];
+        for (frame, vector) in values.chunks_exact_mut(encoded.dims()).enumerate() {
+            encoded.add_at((frame as f64 + 0.5) / faster - 0.5, 1.0, vector);
+        }
+        let embedding =
+            Embedding::new(encoded.dims(), values).map_err(|source| encoder.no_embedding(source))?;
+        further.push(PitchedEmbedding {
+            pitch: pitch as f32,
+            embedding,
+        });
+    }
+    Ok(further)
 }
 
 /// Where the note is: from its beginning to where it has died away.

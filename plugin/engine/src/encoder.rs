@@ -66,6 +66,19 @@ impl Encoder {
         self.sample_rate_hz
     }
 
+    /// Whether it is told the pitch; otherwise the embedding holds it.
+    pub fn takes_pitch(&self) -> bool {
+        self.takes_pitch
+    }
+
+    /// What is wrong with an embedding that was made of its own.
+    pub(crate) fn no_embedding(&self, source: EmbeddingError) -> EncoderError {
+        EncoderError::Embedding {
+            graph: self.graph.clone(),
+            source,
+        }
+    }
+
     /// Samples between embedding frames.
     pub fn embedding_hop_samples(&self) -> usize {
         self.embedding_hop_samples
@@ -109,9 +122,8 @@ impl Encoder {
         }
         let outputs = self.session.run(inputs).map_err(failed)?;
         let (_, values) = outputs["embedding"].try_extract_tensor::<f32>().map_err(failed)?;
-        Embedding::new(self.dims, values.to_vec()).map_err(|source| EncoderError::Embedding {
-            graph: self.graph.clone(),
-            source,
-        })
+        let embedding = Embedding::new(self.dims, values.to_vec());
+        drop(outputs);
+        embedding.map_err(|source| self.no_embedding(source))
     }
 }

@@ -6,7 +6,7 @@
 //! plugin. ONNX Runtime's environment alone stays.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,9 +16,13 @@ use parking_lot::Mutex;
 
 use crate::command_queue::{Command, CommandSender, command_queue};
 use crate::instance::InstanceId;
+use crate::library;
 use crate::loaded_model::{LoadedModel, Loader};
-use crate::model::Model;
+use crate::model::manifest::PitchInput;
+use crate::model::{Model, folder_of};
 use crate::note_cache::DEFAULT_BUDGET_BYTES;
+use crate::note_store::NoteShelf;
+use crate::pace::{Measured, Pace};
 use crate::patience::{News, OfflinePatience};
 use crate::resources::Resources;
 use crate::runtime::provider::DeviceChoice;
@@ -33,7 +37,7 @@ pub const DEFAULT_MODEL: &str = "spectral";
 static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
 
 /// How an engine differs from the process's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EngineOptions {
     /// Folder of the model; none for the shipped one.
     pub model: Option<PathBuf>,
@@ -43,10 +47,14 @@ pub struct EngineOptions {
     pub workers: usize,
     /// Memory that rendered notes may take.
     pub cache_budget_bytes: usize,
+    /// How the model is played, whatever it is measured at; none for what is measured.
+    pub pace: Option<Pace>,
+    /// Where a slow model's notes are kept on the disk; none for nowhere.
+    pub shelf: Option<NoteShelf>,
 }
 
 impl Default for EngineOptions {
-    /// The shipped model, a worker a core but one, half a gigabyte of notes.
+    /// The shipped model, a worker a core but one, half a gigabyte of notes, those of a slow model in the user's folder.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         Self {
@@ -54,6 +62,8 @@ impl Default for EngineOptions {
             device: DeviceChoice::Auto,
             workers: cores.saturating_sub(1).max(1),
             cache_budget_bytes: DEFAULT_BUDGET_BYTES,
+            pace: None,
+            shelf: NoteShelf::find(),
         }
     }
 }
@@ -102,8 +112,9 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Arc<Self> {
         let device = Arc::new(Mutex::new(options.device));
         let chosen = Arc::clone(&device);
-        let folder = options.model.clone();
-        let loader: Loader = Arc::new(move || load_model(folder.clone(), *chosen.lock()));
+        let (folder, pace) = (options.model.clone(), options.pace);
+        let loader: Loader =
+            Arc::new(move |tag, cancel| load_model(folder.clone(), tag, *chosen.lock(), pace, cancel));
         Self::with_loader(options, device, loader)
     }
 
@@ -127,6 +138,7 @@ impl Engine {
             board: Arc::clone(&board),
             workers: options.workers.max(1),
             budget_bytes: options.cache_budget_bytes,
+            shelf: options.shelf,
         };
         Arc::new(Self {
             commands,
@@ -218,29 +230,63 @@ impl Drop for Engine {
     }
 }
 
-/// Loads the model of a folder, or the shipped one. On the loader's thread.
-fn load_model(folder: Option<PathBuf>, device: DeviceChoice) -> Result<LoadedModel, String> {
+/// Loads the model of a folder; without one the model of a tag, the user's before the shipped; and where there is none, the
+/// shipped one. On the loader's thread.
+fn load_model(
+    folder: Option<PathBuf>,
+    tag: Option<&str>,
+    device: DeviceChoice,
+    pace: Option<Pace>,
+    cancel: &AtomicBool,
+) -> Result<LoadedModel, String> {
     let folder = match folder {
         Some(folder) => folder,
-        None => Resources::find()
-            .and_then(|found| found.model(DEFAULT_MODEL))
-            .map_err(|error| error.to_string())?,
+        None => {
+            let resources = Resources::find().map_err(|error| error.to_string())?;
+            let of_user = library::user_folder().map(|folder| folder.join("models"));
+            let folders: Vec<PathBuf> = of_user.into_iter().chain(resources.models()).collect();
+            match tag.and_then(|tag| folder_of(tag, &folders)) {
+                Some(folder) => folder,
+                None => resources
+                    .model(DEFAULT_MODEL)
+                    .map_err(|error| error.to_string())?,
+            }
+        }
     };
     let model = Model::load(&folder, device).map_err(|error| error.to_string())?;
+    let mut decoder = model.decoder().map_err(|error| error.to_string())?;
+    let batch_capacity = decoder.batch_capacity();
+    let pace = match pace {
+        Some(pace) => pace,
+        // A decoder that fails says why with the first note.
+        None => match Pace::measure(decoder.as_mut(), cancel).unwrap_or(Pace::Live) {
+            // It can render some pitches only, and voices resample those.
+            Pace::Live if model.manifest().pitch == PitchInput::Embedded => Pace::Ahead { slowness: 1.0 },
+            measured => measured,
+        },
+    };
     let providers = model.providers();
     let report = ModelStatus::Ready {
         tag: model.tag(),
         device: providers.in_use,
         refusals: providers.refusals.clone(),
+        slowness: match pace {
+            Pace::Live => None,
+            Pace::Ahead { slowness } => Some(slowness),
+        },
     };
     Ok(LoadedModel {
         format: model.format(),
+        id: model.id().0,
+        pace,
+        batch_capacity,
+        pitch_is_embedded: model.manifest().pitch == PitchInput::Embedded,
         frames_per_embedding_frame: model.frames_per_embedding_frame(),
         pitch_dim: model.manifest().pitch_dim,
         level_dim: model.manifest().level_dim,
         tag: model.tag(),
         report,
-        source: model as Arc<dyn DecoderSource>,
+        source: Arc::new(Measured::new(model as Arc<dyn DecoderSource>, decoder)),
     })
 }
 
@@ -300,8 +346,8 @@ mod tests {
 
     #[test]
     fn a_decoder_that_fails_or_panics_costs_its_note_and_nothing_else() {
-        let loader: Loader = Arc::new(|| {
-            let mut model = load_model(None, DeviceChoice::Cpu)?;
+        let loader: Loader = Arc::new(|tag, cancel| {
+            let mut model = load_model(None, tag, DeviceChoice::Cpu, None, cancel)?;
             model.source = Arc::new(Faulty(model.source));
             Ok(model)
         });
@@ -333,6 +379,7 @@ mod tests {
             model: tag,
             pitch: 60.0,
             gain_db: 0.0,
+            further: Vec::new(),
             loop_region: Some(LoopRegion {
                 start_frame: 2,
                 end_frame: 20,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use betwixt_audio::grid::Grid;
 use betwixt_audio::link::{AudioEnd, link};
 use betwixt_audio::note::Strike;
 use parking_lot::Mutex;
@@ -29,6 +30,7 @@ pub struct Instance {
     id: InstanceId,
     patch: Mutex<Arc<Patch>>,
     watch: Arc<KeyWatch>,
+    grid: Mutex<Grid>,
 }
 
 impl Instance {
@@ -47,6 +49,7 @@ impl Instance {
             id,
             patch: Mutex::default(),
             watch,
+            grid: Mutex::default(),
         };
         (instance, audio)
     }
@@ -78,11 +81,22 @@ impl Instance {
         Arc::clone(&self.patch.lock())
     }
 
-    /// The keys that would play at once if struck with this: bit `k` is MIDI key `k`. Told by the scheduler some
-    /// twenty times a second for what was last asked for; ask again.
-    pub fn ready_keys(&self, strike: Strike) -> u128 {
+    /// What would play at once if struck with this. Told by the scheduler some twenty times a second for what was last asked
+    /// for; ask again.
+    pub fn readiness(&self, strike: Strike) -> Readiness {
         self.watch.ask(strike);
         self.watch.told()
+    }
+
+    /// Chooses the places of the pad that a slow model's notes are rendered at. Others' do not depend on it.
+    pub fn set_grid(&self, grid: Grid) {
+        *self.grid.lock() = grid;
+        self.engine.send(Command::SetGrid(self.id, grid));
+    }
+
+    /// The places of the pad that a slow model's notes are rendered at.
+    pub fn grid(&self) -> Grid {
+        *self.grid.lock()
     }
 
     /// What an offline rendering of this instance waits with.
@@ -102,11 +116,26 @@ impl Drop for Instance {
     }
 }
 
+/// What can be played at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Readiness {
+    /// Keys: bit `k` is MIDI key `k`.
+    pub keys: u128,
+    /// The grid that the model's notes are rendered at, if it is a slow one. All that follows is of that.
+    pub grid: Option<Grid>,
+    /// Cells whose note of the pitch struck last is there: bit `row * side + column`, from the bottom left.
+    pub cells: u128,
+    /// Pitches of the grid that are not there for this blend.
+    pub pitches_missing: usize,
+    /// Seconds until all pitches of this blend are there, about.
+    pub seconds_to_go: Option<f32>,
+}
+
 /// The question which keys are ready, and the scheduler's answer.
 #[derive(Debug, Default)]
 pub(crate) struct KeyWatch {
     strike: Mutex<Option<Strike>>,
-    keys: Mutex<u128>,
+    readiness: Mutex<Readiness>,
 }
 
 impl KeyWatch {
@@ -114,8 +143,8 @@ impl KeyWatch {
         *self.strike.lock() = Some(strike);
     }
 
-    fn told(&self) -> u128 {
-        *self.keys.lock()
+    fn told(&self) -> Readiness {
+        *self.readiness.lock()
     }
 
     /// What the window asks for, if it ever did.
@@ -124,7 +153,7 @@ impl KeyWatch {
     }
 
     /// Answers.
-    pub(crate) fn tell(&self, keys: u128) {
-        *self.keys.lock() = keys;
+    pub(crate) fn tell(&self, readiness: Readiness) {
+        *self.readiness.lock() = readiness;
     }
 }

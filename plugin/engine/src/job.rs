@@ -3,11 +3,13 @@
 //! Rests with the scheduler, is rendered on by whichever worker is free. A note's chunks are shared by all voices that play
 //! its key; a stream's are one voice's, which says for each what it is to sound like.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use betwixt_audio::rendered_note::NoteWriter;
 use betwixt_audio::stream::StreamWriter;
 
+use crate::audio_loop;
 use crate::note_cache::NoteId;
 use crate::note_render::NoteRender;
 use crate::stream_table::StreamId;
@@ -41,6 +43,13 @@ pub(crate) struct Job {
 pub(crate) enum Sink {
     /// To all voices of a key.
     Note(NoteWriter),
+    /// To all voices of a key, once it is whole.
+    Whole {
+        /// Its end of the note.
+        writer: NoteWriter,
+        /// The samples in which it is held and can be looped, if it is held at all.
+        held: Option<Range<usize>>,
+    },
     /// To one voice, from a chunk on.
     Stream {
         /// Its end of the stream.
@@ -54,7 +63,7 @@ impl Job {
     /// Chunks of the next run.
     pub(crate) fn next_run_chunks(&self) -> usize {
         match &self.sink {
-            Sink::Note(_) => self.render.next_run_chunks(),
+            Sink::Note(_) | Sink::Whole { .. } => self.render.next_run_chunks(),
             Sink::Stream { writer, first_chunk } => {
                 match first_chunk.saturating_sub(self.render.rendered_chunks()) {
                     0 => writer
@@ -95,7 +104,7 @@ impl Job {
     /// What is wrong with them, in words.
     pub(crate) fn publish(&mut self, samples: &[f32]) -> Result<usize, String> {
         match &mut self.sink {
-            Sink::Note(writer) => publish_note(writer, samples),
+            Sink::Note(writer) | Sink::Whole { writer, .. } => publish_note(writer, samples),
             Sink::Stream { writer, first_chunk } => {
                 let chunks = samples.len() / writer.chunk_samples();
                 // A run ends at the first chunk, or begins at it or after it.
@@ -112,13 +121,21 @@ impl Job {
 
     /// Whether it has come to its end.
     pub(crate) fn is_done(&self) -> bool {
-        self.render.is_done() || matches!(&self.sink, Sink::Note(writer) if writer.is_full())
+        let is_full = match &self.sink {
+            Sink::Note(writer) | Sink::Whole { writer, .. } => writer.is_full(),
+            Sink::Stream { .. } => false,
+        };
+        self.render.is_done() || is_full
     }
 
     /// Declares that all was published.
     pub(crate) fn finish(self) {
         match self.sink {
             Sink::Note(writer) => writer.finish(),
+            Sink::Whole { writer, held } => {
+                let looped = held.and_then(|held| audio_loop::find(writer.note(), held));
+                writer.finish_looped(looped);
+            }
             Sink::Stream { writer, .. } => writer.finish(),
         }
     }

@@ -21,7 +21,9 @@
 //! Playing:
 //! [`engine`] the process's one; [`instance`] a plugin's place with it; `scheduler`, `client`, `work_queue`, `worker` between the
 //! audio threads and the decoders; `note_cache` notes that voices share, `stream_table` those that are one voice's, `look_ahead`
-//! those that may come next, `job` what is rendered of either, `urgency` when it goes before other threads; [`note_render`] the path by which every note is rendered,
+//! those that may come next, `job` what is rendered of either, [`pace`] whether a model is fast enough to be played as it renders,
+//! `render_plan` in which order the notes of one that is not are rendered ahead, `audio_loop` where those are looped,
+//! `note_store` the disk that keeps them, `note_file` as what, `urgency` when it goes before other threads; [`note_render`] the path by which every note is rendered,
 //! `blended_note` what sounds in it, `note_reading`, `playhead`, `heat` what its decoder is told at each frame;
 //! [`patience`] waiting, offline only; [`status`] what the window shows.
 //!
@@ -30,6 +32,7 @@
 //! [`whole_file`].
 
 pub mod audio_file;
+mod audio_loop;
 pub mod automation_curve;
 mod blended_note;
 pub mod bounce;
@@ -49,14 +52,18 @@ mod look_ahead;
 pub mod midi_file;
 pub mod model;
 mod note_cache;
+mod note_file;
 mod note_reading;
 pub mod note_render;
+pub mod note_store;
+pub mod pace;
 pub mod parameter;
 pub mod patch;
 pub mod patience;
 pub mod pitch_detect;
 mod playhead;
 pub mod preset;
+mod render_plan;
 pub mod resources;
 pub mod runtime;
 mod scheduler;

@@ -2,7 +2,7 @@
 //!
 //! Reads files, so for the background thread, the main thread's first activation and the command line; never
 //! for the audio thread or a plugin scan. The factory's folder is `presets` of the resources (`*.toml`, `sounds/*.sound`); the
-//! user's has the folders `presets` and `sounds`. A file that cannot be read is left out of the lists.
+//! user's has the folders `presets` and `sounds`, and `models` for models of one's own. A file that cannot be read is left out of the lists.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -219,8 +219,8 @@ fn files_of(folder: &Path, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The folder where the user's own sounds and presets lie, whether it is there or not.
-fn user_folder() -> Option<PathBuf> {
+/// The folder where the user's own sounds, presets and models lie, whether it is there or not.
+pub(crate) fn user_folder() -> Option<PathBuf> {
     let variable = |name| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())
@@ -262,6 +262,7 @@ mod tests {
             model: "spectral 1".into(),
             pitch: 60.0,
             gain_db: 0.0,
+            further: Vec::new(),
             loop_region: None,
             embedding: Embedding::new(2, vec![0.25; 8]).unwrap(),
         }

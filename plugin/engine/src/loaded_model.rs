@@ -1,8 +1,9 @@
-//! A model as far as the scheduler is concerned: where decoders come from, and how a note of it begins.
+//! A model as far as the scheduler is concerned: where decoders come from, how fast they are, and how a note of it begins.
 //!
 //! Loaded on a thread of its own, owned by the scheduler's thread.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 use betwixt_audio::limits::SHARED_NOTE_SECONDS;
@@ -12,7 +13,9 @@ use betwixt_audio::rendered_note::RenderedNote;
 use crate::decoder::DecoderFormat;
 use crate::job::{Job, Sink};
 use crate::note_render::{BlendedNote, NoteRender};
+use crate::pace::Pace;
 use crate::patch::Patch;
+use crate::sound::Sound;
 use crate::status::ModelStatus;
 use crate::worker::DecoderSource;
 
@@ -20,6 +23,10 @@ use crate::worker::DecoderSource;
 const NOTE_CAPACITY_SECONDS: usize = SHARED_NOTE_SECONDS + 1;
 /// How much of a note is rendered before its voice says how much it wants.
 const FIRST_LEAD_MS: usize = 250;
+/// A worker gives a note of a slow model back after about so long, so that what is struck meanwhile need not wait longer.
+const WHOLE_RUN_SECONDS: f32 = 1.0;
+/// Chunks of such a run at most.
+const MOST_RUN_CHUNKS: usize = 8;
 
 /// A model, as far as the scheduler is concerned.
 #[derive(Debug)]
@@ -28,6 +35,14 @@ pub(crate) struct LoadedModel {
     pub source: Arc<dyn DecoderSource>,
     /// What they work in.
     pub format: DecoderFormat,
+    /// Names its contents, for notes on the disk.
+    pub id: u64,
+    /// How fast they are.
+    pub pace: Pace,
+    /// Notes that one of them renders at once.
+    pub batch_capacity: usize,
+    /// Whether it is told no pitch: its sounds hold embeddings at several.
+    pub pitch_is_embedded: bool,
     /// Decoder frames in one embedding frame.
     pub frames_per_embedding_frame: usize,
     /// The embedding's dimension that carries the deviation from the pitch, if one does.
@@ -40,8 +55,9 @@ pub(crate) struct LoadedModel {
     pub report: ModelStatus,
 }
 
-/// Loads the model, on a thread of its own.
-pub(crate) type Loader = Arc<dyn Fn() -> Result<LoadedModel, String> + Send + Sync>;
+/// Loads the model that sounds of this tag were encoded by, or the one that is played unless another is named, on a thread of
+/// its own; the flag calls it off.
+pub(crate) type Loader = Arc<dyn Fn(Option<&str>, &AtomicBool) -> Result<LoadedModel, String> + Send + Sync>;
 
 /// The model of the process.
 pub(crate) enum ModelSlot {
@@ -49,6 +65,16 @@ pub(crate) enum ModelSlot {
     Loading(JoinHandle<()>),
     Ready(LoadedModel),
     Failed,
+}
+
+impl ModelSlot {
+    /// The model, if its notes are rendered ahead and whole.
+    pub(crate) fn slow(&self) -> Option<&LoadedModel> {
+        match self {
+            Self::Ready(model) if model.pace != Pace::Live => Some(model),
+            _ => None,
+        }
+    }
 }
 
 impl LoadedModel {
@@ -66,11 +92,26 @@ impl LoadedModel {
             part: Part::Mid,
             ..key
         };
-        let blended = BlendedNote::on_pad(patch.corners(), key.pitch_midi(), format.dims, ratio)
+        let is_whole = self.pace != Pace::Live;
+        let nearest =
+            |sound: &Option<Arc<Sound>>| sound.as_ref().map(|sound| sound.at_pitch(key.pitch_midi()));
+        let corners = if self.pitch_is_embedded {
+            patch.corners().each_ref().map(nearest)
+        } else {
+            patch.corners().clone()
+        };
+        let mut blended = BlendedNote::on_pad(&corners, key.pitch_midi(), format.dims, ratio)
             .ok_or("no corner holds a sound that can be heard")?
             .struck(key.strike, all_phases.seed())
             .with_embedding_hop(hop_seconds)
             .with_measured_dims(self.pitch_dim, self.level_dim);
+        if is_whole {
+            blended = blended.whole();
+        }
+        let held = blended.hold().map(|hold| {
+            let sample = |frame: usize| frame * format.hop_samples;
+            sample(hold.steady_frame)..sample(hold.release_frame)
+        });
         let render = NoteRender::new(blended, key.seed(), format);
 
         let capacity_samples = NOTE_CAPACITY_SECONDS * rate;
@@ -80,12 +121,28 @@ impl LoadedModel {
         let capacity_chunks = length.div_ceil(format.chunk_samples).max(1);
         let (writer, note) =
             RenderedNote::new(key, format.chunk_samples, capacity_chunks, format.sample_rate_hz);
-        note.want(FIRST_LEAD_MS * rate / 1000);
+        let sink = if is_whole {
+            note.want(usize::MAX);
+            Sink::Whole { writer, held }
+        } else {
+            note.want(FIRST_LEAD_MS * rate / 1000);
+            Sink::Note(writer)
+        };
         let job = Job {
             source: Arc::clone(&self.source),
             render,
-            sink: Sink::Note(writer),
+            sink,
         };
         Ok((note, job))
+    }
+
+    /// Chunks of a run of notes that are rendered ahead.
+    pub(crate) fn whole_run_chunks(&self) -> usize {
+        let Pace::Ahead { slowness } = self.pace else {
+            return MOST_RUN_CHUNKS;
+        };
+        let chunk_seconds = self.format.chunk_samples as f32 / self.format.sample_rate_hz as f32;
+        let chunks = WHOLE_RUN_SECONDS / (chunk_seconds * slowness.max(1e-3));
+        (chunks as usize).clamp(1, MOST_RUN_CHUNKS)
     }
 }

@@ -190,16 +190,9 @@ impl Model {
         &self.manifest.name
     }
 
-    /// Name, version, and the first digits of the encoder's checksum: what a sound says it was encoded by. Another
-    /// training is another encoder, and an embedding means nothing to it, whatever its version says.
+    /// What a sound says it was encoded by.
     pub fn tag(&self) -> String {
-        let Manifest {
-            name,
-            version,
-            encoder,
-            ..
-        } = &self.manifest;
-        format!("{name} {version} ({})", &encoder.sha256[..8])
+        self.manifest.tag()
     }
 
     /// Names its contents.
@@ -265,6 +258,21 @@ impl fmt::Debug for Model {
             .field("providers", &self.providers)
             .finish_non_exhaustive()
     }
+}
+
+/// The folder of the model that sounds of this tag were encoded by, among the folders in some others. One whose manifest
+/// cannot be read is passed over.
+pub(crate) fn folder_of(tag: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+    let entries = folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    let mut models: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    // By name: what the system lists first is chance.
+    models.sort();
+    models.into_iter().find(|model| {
+        let manifest = read_manifest(&model.join(MANIFEST_NAME)).ok();
+        manifest.is_some_and(|text| Manifest::parse(&text).is_ok_and(|manifest| manifest.tag() == tag))
+    })
 }
 
 fn read_manifest(file: &Path) -> Result<String, ModelError> {

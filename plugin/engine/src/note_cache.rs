@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use betwixt_audio::note::NoteKey;
+use betwixt_audio::note::{NoteKey, PatchId};
 use betwixt_audio::rendered_note::RenderedNote;
 
 use crate::instance::InstanceId;
-use crate::job::Job;
+use crate::job::{Job, Sink};
 use crate::note_render::NoteRender;
 use crate::worker::DecoderSource;
 
@@ -61,6 +61,8 @@ pub(crate) struct CachedNote {
     pub begun: Instant,
     /// Whether anyone has asked for it: others are rendered ahead, and go first.
     pub was_asked: bool,
+    /// Whether it is a slow model's, granted when it is whole.
+    pub is_whole: bool,
     /// The instance that it is rendered ahead for, as long as that seems of use.
     ahead_for: Option<InstanceId>,
     /// Where its decoders come from.
@@ -88,6 +90,11 @@ impl CachedNote {
         matches!(self.rendering, Rendering::Resting(_))
             && self.note.wanted() > self.note.available()
             && (self.ahead_for.is_some() || self.is_held())
+    }
+
+    /// Whether it was begun, has not come to its end, and nobody has it rendered on.
+    pub(crate) fn rests_unwanted(&self) -> bool {
+        matches!(self.rendering, Rendering::Resting(_)) && self.ahead_for.is_none()
     }
 
     /// The instance that it is rendered for: the first that was granted it.
@@ -141,6 +148,7 @@ impl NoteCache {
             note,
             begun: Instant::now(),
             was_asked: true,
+            is_whole: matches!(job.sink, Sink::Whole { .. }),
             ahead_for: None,
             source: Arc::clone(&job.source),
             checkpoints: vec![job.render.clone()],
@@ -152,6 +160,85 @@ impl NoteCache {
         self.bytes += cached.bytes;
         self.notes.insert(id, cached);
         id
+    }
+
+    /// Takes in a slow model's note that came whole from the disk.
+    pub(crate) fn insert_whole(&mut self, note: Arc<RenderedNote>, source: &Arc<dyn DecoderSource>) {
+        let id = NoteId(self.next_id);
+        self.next_id += 1;
+        self.current.insert(note.key(), id);
+        let mut cached = CachedNote {
+            note,
+            begun: Instant::now(),
+            was_asked: true,
+            is_whole: true,
+            ahead_for: None,
+            source: Arc::clone(source),
+            checkpoints: Vec::new(),
+            rendering: Rendering::Ended,
+            bytes: 0,
+            holders: Vec::new(),
+        };
+        cached.bytes = cached.count_bytes();
+        self.bytes += cached.bytes;
+        self.notes.insert(id, cached);
+    }
+
+    /// The name of a key's note, if it is rendered or being rendered and has not failed.
+    pub(crate) fn id_of(&self, key: &NoteKey) -> Option<NoteId> {
+        self.find(key)?;
+        self.current.get(key).copied()
+    }
+
+    /// The note of a key, failed ones too: those are not tried again until they are asked for.
+    pub(crate) fn find_any(&self, key: &NoteKey) -> Option<&CachedNote> {
+        self.notes.get(self.current.get(key)?)
+    }
+
+    /// Has a slow model's note rendered to its end for an instance.
+    pub(crate) fn render_whole(&mut self, id: NoteId, instance: InstanceId, was_asked: bool) {
+        if let Some(cached) = self.notes.get_mut(&id) {
+            cached.ahead_for = Some(instance);
+            cached.was_asked = was_asked;
+        }
+    }
+
+    /// Nobody has the note rendered on.
+    pub(crate) fn call_off_note(&mut self, id: NoteId) {
+        if let Some(cached) = self.notes.get_mut(&id) {
+            cached.ahead_for = None;
+        }
+    }
+
+    /// A slow model's notes of a patch that are there to be played.
+    pub(crate) fn whole_notes_of(&self, patch: PatchId) -> Vec<NoteKey> {
+        let mut keys: Vec<(NoteId, NoteKey)> = self
+            .current
+            .iter()
+            .filter(|(key, _)| key.patch == patch)
+            .filter(|(_, id)| {
+                let cached = self.notes.get(*id);
+                cached.is_some_and(|cached| cached.is_whole && cached.note.is_finished())
+            })
+            .map(|(key, id)| (*id, *key))
+            .collect();
+        keys.sort_unstable_by_key(|(id, _)| *id);
+        keys.into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// A slow model's notes that someone has rendered on, and that no worker is at.
+    pub(crate) fn wanting_whole(&self) -> impl Iterator<Item = (NoteId, NoteKey)> {
+        self.notes
+            .iter()
+            .filter(|(_, cached)| cached.is_whole && cached.is_wanting())
+            .map(|(id, cached)| (*id, cached.note.key()))
+    }
+
+    /// A slow model's notes that are being rendered or wait for it.
+    pub(crate) fn whole_under_way(&self) -> usize {
+        let under_way =
+            |cached: &&CachedNote| cached.is_whole && (cached.is_running() || cached.is_wanting());
+        self.notes.values().filter(under_way).count()
     }
 
     /// Remembers that an instance gets the note of a key, and hands the note out.
@@ -265,11 +352,11 @@ impl NoteCache {
         }
     }
 
-    /// The notes that [are wanting](CachedNote::is_wanting).
+    /// The notes that [are wanting](CachedNote::is_wanting) and are heard as they are rendered.
     pub(crate) fn wanting(&self) -> impl Iterator<Item = NoteId> {
         self.notes
             .iter()
-            .filter(|(_, cached)| cached.is_wanting())
+            .filter(|(_, cached)| !cached.is_whole && cached.is_wanting())
             .map(|(id, _)| *id)
     }
 
@@ -352,7 +439,7 @@ pub(crate) mod tests {
     use crate::job::Sink;
     use crate::note_render::BlendedNote;
     use crate::sound::Sound;
-    use betwixt_audio::note::{Part, PatchId, Strike};
+    use betwixt_audio::note::{Part, Strike};
     use betwixt_audio::timbre::Timbre;
 
     const INSTANCE: InstanceId = InstanceId(7);
@@ -393,6 +480,7 @@ pub(crate) mod tests {
             model: String::new(),
             pitch: 60.0,
             gain_db: 0.0,
+            further: Vec::new(),
             loop_region: Some(LoopRegion {
                 start_frame: 0,
                 end_frame: 1,

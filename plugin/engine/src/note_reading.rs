@@ -89,13 +89,22 @@ impl NoteReading {
 
     /// Frames from its border to its end if nothing changes, about; none if it is held as long as the key.
     pub(crate) fn length_frames(&self) -> Option<usize> {
+        let mut playhead = self.playhead;
+        let held_until = self.note.hold().map_or(self.border, |hold| hold.release_frame);
+        for frame in self.border + 1..=held_until {
+            self.step(&mut playhead, frame);
+        }
         // The beginning of another corner is over by then.
-        let end = self.note.end(&self.playhead, &self.to, f64::INFINITY)?;
-        let rate = self.note.rate(&self.to, self.playhead.is_released());
-        Some(((end - self.playhead.position()) / rate).ceil().max(0.0) as usize)
+        let end = self.note.end(&playhead, &self.to, f64::INFINITY)?;
+        let rate = self.note.rate(&self.to, playhead.is_released());
+        let left = ((end - playhead.position()) / rate).ceil().max(0.0) as usize;
+        Some(held_until.max(self.border) - self.border + left)
     }
 
     fn step(&self, playhead: &mut Playhead, frame: usize) {
+        if self.note.hold().is_some_and(|hold| hold.release_frame == frame) {
+            playhead.release();
+        }
         let rate = self.note.rate(&self.timbre_at(frame), playhead.is_released());
         playhead.advance(rate);
     }
@@ -138,6 +147,7 @@ impl Conditioning for NoteReading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blended_note::Hold;
     use crate::embedding::{Embedding, LoopRegion};
     use crate::sound::Sound;
     use proptest::prelude::*;
@@ -159,6 +169,49 @@ mod tests {
         let note = BlendedNote::on_pad(&corners, 60.0, 2, 1).unwrap();
         NoteReading::new(note.with_measured_dims(Some(0), None), 3)
     }
+
+    #[test]
+    fn a_whole_note_is_held_through_its_loop_and_goes_on_to_its_ending() {
+        let region = LoopRegion {
+            start_frame: 10,
+            end_frame: 60,
+        };
+        let corners = [ramp(80, Some(region)), None, None, None];
+        let note = BlendedNote::on_pad(&corners, 60.0, 2, 1).unwrap().whole();
+        let hold = Hold {
+            steady_frame: 11,
+            release_frame: 60,
+        };
+        assert_eq!(note.hold(), Some(hold));
+        let mut whole = NoteReading::new(note, 3);
+        let frames = whole.length_frames().unwrap();
+        assert!((79..=81).contains(&frames), "{frames}");
+        let mut chunks = 0;
+        while whole.chunks_to_end(1, FRAMES_PER_CHUNK).is_none() {
+            whole.move_on(FRAMES_PER_CHUNK);
+            chunks += 1;
+        }
+        let ended = (chunks + 1) * FRAMES_PER_CHUNK;
+        assert!(ended.abs_diff(frames) <= FRAMES_PER_CHUNK, "{ended} for {frames}");
+        // A loop that is too short to be looped in the audio is swung in for longer.
+        let short = [ramp(80, LOOPED), None, None, None];
+        let hold = BlendedNote::on_pad(&short, 60.0, 2, 1)
+            .unwrap()
+            .whole()
+            .hold()
+            .unwrap();
+        assert!(hold.release_frame - hold.steady_frame >= 37, "{hold:?}");
+        let ending = [ramp(80, None), None, None, None];
+        assert_eq!(
+            BlendedNote::on_pad(&ending, 60.0, 2, 1).unwrap().whole().hold(),
+            None
+        );
+    }
+
+    const LOOPED: Option<LoopRegion> = Some(LoopRegion {
+        start_frame: 10,
+        end_frame: 14,
+    });
 
     /// What the next chunks are told, each with its own timbre.
     fn told(reading: &mut NoteReading, chunks: &[Timbre], is_released: bool) -> Vec<f32> {

@@ -73,6 +73,23 @@ impl Patch {
         CornerMask(bits.sum())
     }
 
+    /// From the highest of its sounds' lowest pitches to the lowest of their highest: where each has an embedding near.
+    pub fn pitch_range(&self) -> (f32, f32) {
+        let ranges = self.corners.iter().flatten().map(|sound| sound.pitch_range());
+        ranges.fold((0.0, 127.0), |(low, high), (lowest, highest)| {
+            (low.max(lowest), high.min(highest))
+        })
+    }
+
+    /// What the first of its sounds was encoded by; none if all corners are empty.
+    pub fn model(&self) -> Option<&str> {
+        self.corners
+            .iter()
+            .flatten()
+            .next()
+            .map(|sound| sound.model.as_str())
+    }
+
     /// Whether a model can play all of it.
     ///
     /// # Errors
@@ -83,7 +100,8 @@ impl Patch {
                 && sound.model != tag
             {
                 return Err(format!(
-                    "corner {corner}: the sound \"{}\" was encoded by the model {}, and {tag} is loaded: encode its recording again",
+                    "corner {corner}: the sound \"{}\" was encoded by the model {}, and {tag} is loaded: one model plays at a time, and that one's folder is to lie in `models` of the \
+                     user's folder; or encode its recording again",
                     sound.name, sound.model
                 ));
             }
@@ -107,6 +125,7 @@ mod tests {
             model: "spectral 1".into(),
             pitch: 60.0,
             gain_db: 0.0,
+            further: Vec::new(),
             loop_region: None,
             embedding: Embedding::new(2, vec![0.0; 8]).unwrap(),
         })

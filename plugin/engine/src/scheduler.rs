@@ -5,9 +5,12 @@
 //! what is over the budget, and frees what the audio threads return. While nothing sounds it looks less often, and while no
 //! instance is active it sleeps. It never runs a model and never waits for one.
 
-use std::collections::BTreeMap;
+mod whole_notes;
+
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use betwixt_audio::limits::STREAMS;
@@ -17,11 +20,12 @@ use betwixt_audio::stream;
 
 use crate::client::Client;
 use crate::command_queue::{Command, CommandReceiver, CommandSender};
-use crate::instance::InstanceId;
+use crate::instance::{InstanceId, Readiness};
 use crate::job::{Job, JobId, Sink};
 use crate::loaded_model::{LoadedModel, Loader, ModelSlot};
 use crate::look_ahead::LookAhead;
 use crate::note_cache::{NoteCache, NoteId, Rendering};
+use crate::note_store::{NoteShelf, NoteStore};
 use crate::patience::News;
 use crate::status::{EngineStatus, ModelStatus, StatusBoard};
 use crate::stream_table::StreamTable;
@@ -61,6 +65,10 @@ pub(crate) struct Scheduler {
     streams: StreamTable,
     workers: Workers,
     model: ModelSlot,
+    /// The model that the sounds were encoded by which it was last loaded for.
+    wanted_model: Option<String>,
+    /// Models that sounds were encoded by and that are not there, as far as was looked.
+    absent_models: HashSet<String>,
     /// Load once more when the current loading is done: the device was changed meanwhile.
     reload: bool,
     queue: WorkQueue,
@@ -69,6 +77,17 @@ pub(crate) struct Scheduler {
     next_scan: Instant,
     next_eviction: Instant,
     next_status: Instant,
+    /// Calls the loading of a model off.
+    no_loading: Arc<AtomicBool>,
+    /// Where a slow model's notes are kept; none before there is one.
+    store: Option<NoteStore>,
+    shelf: Option<NoteShelf>,
+    /// A slow model's notes that the disk was asked for.
+    looked_for: HashSet<NoteKey>,
+    next_plan: Instant,
+    next_heartbeat: Instant,
+    /// When a worker last gave something back.
+    last_progress: Instant,
     last_stir: Instant,
     last_offline: Instant,
 }
@@ -90,6 +109,8 @@ pub(crate) struct SchedulerParts {
     pub board: Arc<StatusBoard>,
     pub workers: usize,
     pub budget_bytes: usize,
+    /// Where a slow model's notes are kept, if anywhere.
+    pub shelf: Option<NoteShelf>,
 }
 
 impl Scheduler {
@@ -111,6 +132,8 @@ impl Scheduler {
             streams: StreamTable::default(),
             workers,
             model: ModelSlot::NotLoaded,
+            wanted_model: None,
+            absent_models: HashSet::new(),
             reload: false,
             queue: WorkQueue::default(),
             rendered_samples: 0,
@@ -118,6 +141,13 @@ impl Scheduler {
             next_scan: now,
             next_eviction: now,
             next_status: now,
+            no_loading: Arc::default(),
+            store: None,
+            shelf: parts.shelf,
+            looked_for: HashSet::new(),
+            next_plan: now,
+            next_heartbeat: now,
+            last_progress: now,
             last_stir: now,
             last_offline: now,
         }
@@ -165,7 +195,9 @@ impl Scheduler {
 
     fn poll_interval(&self) -> Duration {
         let silent = self.last_stir.elapsed();
-        if self.workers.is_busy() || self.streams.len() > 0 || silent < IDLE_AFTER {
+        // Nobody waits for a worker's next answer where a note takes minutes.
+        let awaits_worker = self.workers.is_busy() && self.model.slow().is_none();
+        if awaits_worker || self.streams.len() > 0 || silent < IDLE_AFTER {
             POLL_INTERVAL
         } else if silent < ASLEEP_AFTER {
             IDLE_POLL_INTERVAL
@@ -175,7 +207,11 @@ impl Scheduler {
     }
 
     fn end(self) {
+        self.no_loading.store(true, Ordering::Relaxed);
         self.workers.stop();
+        if let Some(store) = self.store {
+            store.stop();
+        }
         if let ModelSlot::Loading(thread) = self.model {
             let _ = thread.join();
         }
@@ -195,16 +231,34 @@ impl Scheduler {
                 if let Some(client) = self.clients.get_mut(&id) {
                     client.active = active;
                 }
+                if active {
+                    // One that was not there may have come.
+                    self.absent_models.clear();
+                    self.choose_model();
+                }
                 if active && matches!(self.model, ModelSlot::NotLoaded | ModelSlot::Failed) {
                     self.load();
                 }
+                self.tell_grid(id, None);
+                self.hand_out_known(id);
             }
+            Command::SetGrid(id, grid) => {
+                if let Some(client) = self.clients.get_mut(&id) {
+                    client.chosen_grid = grid;
+                }
+                self.tell_grid(id, None);
+            }
+            Command::LookedUp(key, note) => self.looked_up(key, note),
             Command::SetPatch(id, patch) => {
                 self.cache.call_off_ahead(id);
+                self.call_off_whole(id);
+                self.tell_grid(id, Some(&patch));
                 if let Some(client) = self.clients.get_mut(&id) {
                     client.ahead = LookAhead::default();
                     client.set_patch(patch);
                 }
+                self.choose_model();
+                self.hand_out_known(id);
             }
             Command::Reload => match self.model {
                 ModelSlot::NotLoaded => {}
@@ -214,6 +268,7 @@ impl Scheduler {
             Command::Loaded(result) => self.loaded(result),
             Command::Worked(outcome) => {
                 self.workers.reported(outcome.worker);
+                self.last_progress = Instant::now();
                 for run in outcome.runs {
                     self.ran(run);
                 }
@@ -230,11 +285,35 @@ impl Scheduler {
         }
     }
 
+    /// Loads the model that the sounds of an active instance were encoded by, if no active instance plays with the loaded one.
+    fn choose_model(&mut self) {
+        let loaded = match &self.model {
+            ModelSlot::Loading(_) => return,
+            ModelSlot::Ready(model) => Some(model.tag.clone()),
+            ModelSlot::NotLoaded | ModelSlot::Failed => None,
+        };
+        let active = self.clients.values().filter(|client| client.active);
+        let wanted: Vec<&str> = active.filter_map(|client| client.playing()?.model()).collect();
+        if wanted.iter().any(|wanted| loaded.as_deref() == Some(wanted)) {
+            return;
+        }
+        let wanted = wanted
+            .into_iter()
+            .find(|wanted| !self.absent_models.contains(*wanted));
+        if let Some(wanted) = wanted {
+            self.wanted_model = Some(wanted.to_owned());
+            self.load();
+        }
+    }
+
     fn load(&mut self) {
         let (loader, commands) = (Arc::clone(&self.loader), self.own_commands.clone());
+        let (wanted, cancel) = (self.wanted_model.clone(), Arc::clone(&self.no_loading));
         let load = move || {
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| loader()))
-                .unwrap_or_else(|_| Err("loading the model panicked".into()));
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                loader(wanted.as_deref(), &cancel)
+            }))
+            .unwrap_or_else(|_| Err("loading the model panicked".into()));
             // The scheduler may be gone by now.
             commands.send(Command::Loaded(result));
         };
@@ -258,6 +337,10 @@ impl Scheduler {
         if std::mem::take(&mut self.reload) {
             return self.load();
         }
+        let tag = result.as_ref().ok().map(|model| model.tag.clone());
+        if let Some(absent) = self.wanted_model.take_if(|wanted| tag.as_ref() != Some(wanted)) {
+            self.absent_models.insert(absent);
+        }
         match result {
             Ok(model) => {
                 self.workers.prepare(&model.source);
@@ -268,15 +351,32 @@ impl Scheduler {
                     }
                 }
                 (self.rendered_samples, self.busy) = (0, Duration::ZERO);
+                self.status.realtime_factor = None;
                 self.status.model = model.report.clone();
                 self.model = ModelSlot::Ready(model);
+                self.looked_for.clear();
+                if self.store.is_none() && self.model.slow().is_some() {
+                    let shelf = self.shelf.clone();
+                    self.store = shelf.and_then(|shelf| NoteStore::start(shelf, self.own_commands.clone()));
+                }
+                let ids: Vec<InstanceId> = self.clients.keys().copied().collect();
+                ids.into_iter().for_each(|id| self.tell_grid(id, None));
             }
             Err(reason) => self.fail_model(reason),
+        }
+        // The sounds may have changed meanwhile.
+        self.choose_model();
+        if matches!(self.model, ModelSlot::Loading(_)) {
+            return;
         }
         let waiting: Vec<(InstanceId, NoteKey)> = self
             .clients
             .iter_mut()
-            .flat_map(|(id, client)| client.waiting.drain(..).map(|key| (*id, key)))
+            .flat_map(|(id, client)| {
+                // What was asked of another model is asked of this one.
+                let asked = client.waiting.drain(..).chain(client.asked.drain(..));
+                asked.map(|key| (*id, key))
+            })
             .collect();
         for (id, key) in waiting {
             self.request(id, key);
@@ -321,7 +421,11 @@ impl Scheduler {
         }
         self.streams.look(now);
         self.give_out_work(now);
-        if self.workers.idle_count() > 0 && now.duration_since(self.last_offline) > OFFLINE_PAUSE {
+        self.render_whole_notes(now);
+        if self.model.slow().is_none()
+            && self.workers.idle_count() > 0
+            && now.duration_since(self.last_offline) > OFFLINE_PAUSE
+        {
             self.look_ahead(now);
         }
         if now >= self.next_eviction {
@@ -350,6 +454,9 @@ impl Scheduler {
         if matches!(self.model, ModelSlot::Loading(_)) {
             client.waiting.push(key);
             return;
+        }
+        if self.model.slow().is_some() {
+            return self.request_whole(id, key);
         }
         if client.ahead.struck(key, Instant::now()) {
             self.cache.call_off_ahead(id);
@@ -476,7 +583,11 @@ impl Scheduler {
                 self.cache.keep(note, checkpoint);
             }
         }
+        let ended = run.job.is_none();
         self.give_back(run.id, run.job);
+        if let (JobId::Note(note), true) = (run.id, ended) {
+            self.whole_ended(note);
+        }
     }
 
     /// Lets a job rest where it belongs; none has ended.
@@ -488,7 +599,7 @@ impl Scheduler {
                     return;
                 };
                 cached.rendering = job.map_or(Rendering::Ended, Rendering::Resting);
-                if cached.is_wanting() {
+                if !cached.is_whole && cached.is_wanting() {
                     self.queue.push(note);
                 }
                 self.cache.recount(note);
@@ -504,7 +615,7 @@ impl Scheduler {
         status.cache_budget_bytes = self.cache.budget_bytes();
         status.notes_cached = self.cache.len();
         status.streams = self.streams.len();
-        status.rendering = self.queue.len();
+        status.rendering = self.queue.len() + self.cache.whole_under_way();
         if let ModelSlot::Ready(model) = &self.model
             && !self.busy.is_zero()
         {
@@ -512,9 +623,13 @@ impl Scheduler {
             status.realtime_factor = Some((seconds / self.busy.as_secs_f64()) as f32);
         }
         self.board.write(status);
-        for client in self.clients.values() {
+        for (id, client) in &self.clients {
             if let (Some(strike), Some(patch)) = (client.watch.strike(), client.current_patch()) {
-                client.watch.tell(ready_keys(&self.cache, patch, strike));
+                let of_grid = self.readiness(*id, strike.timbre.blend);
+                client.watch.tell(of_grid.unwrap_or_else(|| Readiness {
+                    keys: ready_keys(&self.cache, patch, strike),
+                    ..Readiness::default()
+                }));
             }
         }
     }

@@ -2,9 +2,12 @@
 //!
 //! Plain data, shared as `Arc<Sound>` by every thread but the audio thread. A `.sound` file is
 //! `BETWIXT SOUND\n`, version (u32), length of the header (u32), the header (JSON), the embedding (f32), and the
-//! CRC-32 of all before it; numbers are little-endian. A plugin's state carries the same bytes.
+//! CRC-32 of all before it; numbers are little-endian. A plugin's state carries the same bytes. A sound of a model that takes no
+//! pitch holds its embedding at further pitches: the header names them, and they follow the first. Such a file is of version
+//! 2; all others are of version 1, which every Betwixt reads.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,14 +15,18 @@ use sha2::{Digest, Sha256};
 use crate::embedding::{Embedding, LoopRegion};
 use crate::whole_file;
 
-/// The version that is written. Older ones are read, newer ones refused.
-pub const SOUND_VERSION: u32 = 1;
+/// The newest version. Older ones are read, and written where they can say all; newer ones are refused.
+pub const SOUND_VERSION: u32 = 2;
+/// The version of a sound that has one embedding.
+const PLAIN_VERSION: u32 = 1;
 /// The extension of a sound's file.
 pub const SOUND_EXTENSION: &str = "sound";
 
 const MAGIC: &[u8] = b"BETWIXT SOUND\n";
 const MAX_BYTES: u64 = 64 << 20;
 const MAX_DIMS: usize = 1024;
+/// A model's pitches are at most as many as there are keys.
+const MAX_FURTHER: usize = 128;
 const MAX_TEXT_CHARS: usize = 4096;
 
 /// What sits in a corner.
@@ -44,6 +51,17 @@ pub struct Sound {
     /// The embedding frames that a held note swings between; none for a sound that ends by itself.
     pub loop_region: Option<LoopRegion>,
     /// How it unfolds.
+    pub embedding: Embedding,
+    /// How it unfolds at other pitches, in as many frames; empty where the model takes the pitch beside the embedding.
+    pub further: Vec<PitchedEmbedding>,
+}
+
+/// An embedding that holds a pitch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PitchedEmbedding {
+    /// The pitch, as a MIDI note number.
+    pub pitch: f32,
+    /// How the sound unfolds at it.
     pub embedding: Embedding,
 }
 
@@ -119,6 +137,8 @@ struct Header {
     loop_region: Option<LoopRegion>,
     dims: usize,
     frames: usize,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    further_pitches: Vec<f32>,
 }
 
 impl Sound {
@@ -136,18 +156,22 @@ impl Sound {
             loop_region: self.loop_region,
             dims: self.embedding.dims(),
             frames: self.embedding.frames(),
+            further_pitches: self.further.iter().map(|further| further.pitch).collect(),
+        };
+        let version = if self.further.is_empty() {
+            PLAIN_VERSION
+        } else {
+            SOUND_VERSION
         };
         let header = serde_json::to_vec(&header).expect("text and finite numbers are always JSON");
         let mut bytes = MAGIC.to_vec();
-        bytes.extend(SOUND_VERSION.to_le_bytes());
+        bytes.extend(version.to_le_bytes());
         bytes.extend((header.len() as u32).to_le_bytes());
         bytes.extend(header);
-        bytes.extend(
-            self.embedding
-                .values()
-                .iter()
-                .flat_map(|value| value.to_le_bytes()),
-        );
+        let further = self.further.iter().map(|further| &further.embedding);
+        for embedding in std::iter::once(&self.embedding).chain(further) {
+            bytes.extend(embedding.values().iter().flat_map(|value| value.to_le_bytes()));
+        }
         bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
         bytes
     }
@@ -192,16 +216,27 @@ impl Sound {
         if !(1..=MAX_DIMS).contains(&header.dims) {
             return Err(field("dims", header.dims.to_string(), "1 to 1024"));
         }
+        let pitches = &header.further_pitches;
+        if pitches.len() > MAX_FURTHER || pitches.iter().any(|pitch| !(0.0..=127.0).contains(pitch)) {
+            let found = format!("a list of {}", pitches.len());
+            return Err(field(
+                "further_pitches",
+                found,
+                "at most 128 pitches, each 0 to 127",
+            ));
+        }
         if header
             .dims
             .checked_mul(header.frames)
-            .and_then(|n| n.checked_mul(4))
+            .and_then(|n| n.checked_mul(4 * (1 + pitches.len())))
             != Some(values.len())
+            || header.frames == 0
         {
             let found = format!(
-                "{} of {} dimensions, with {} bytes",
+                "{} of {} dimensions at {} pitches, with {} bytes",
                 header.frames,
                 header.dims,
+                1 + pitches.len(),
                 values.len()
             );
             return Err(field("frames", found, "as many as the embedding holds"));
@@ -240,14 +275,28 @@ impl Sound {
                 "at most 4096 characters",
             ));
         }
-        let values = values
-            .as_chunks()
-            .0
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect();
-        let embedding = Embedding::new(header.dims, values)
-            .map_err(|error| field("embedding", error.to_string(), "numbers"))?;
+        let mut embeddings = values
+            .chunks_exact(4 * header.dims * header.frames)
+            .map(|values| {
+                let values = values.as_chunks().0.iter();
+                Embedding::new(
+                    header.dims,
+                    values.map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+                )
+                .map_err(|error| field("embedding", error.to_string(), "numbers"))
+            });
+        let embedding = embeddings
+            .next()
+            .unwrap_or_else(|| Err(field("frames", "0".into(), "at least 1")))?;
+        let further = header.further_pitches.iter().zip(embeddings);
+        let further = further
+            .map(|(pitch, embedding)| {
+                Ok(PitchedEmbedding {
+                    pitch: *pitch,
+                    embedding: embedding?,
+                })
+            })
+            .collect::<Result<_, SoundContentError>>()?;
         Ok(Self {
             name: header.name,
             family: header.family,
@@ -259,6 +308,7 @@ impl Sound {
             gain_db: header.gain_db,
             loop_region: header.loop_region,
             embedding,
+            further,
         })
     }
 
@@ -292,6 +342,46 @@ impl Sound {
             file: file.into(),
             action: "written",
             source,
+        })
+    }
+
+    /// The sound as it is at the nearest of its pitches: with one embedding.
+    pub fn at_pitch(self: &Arc<Self>, pitch: f32) -> Arc<Self> {
+        let far = |of: f32| (of - pitch).abs();
+        let nearest = self
+            .further
+            .iter()
+            .min_by(|a, b| far(a.pitch).total_cmp(&far(b.pitch)));
+        match nearest {
+            None => Arc::clone(self),
+            Some(nearest) => {
+                let (pitch, embedding) = if far(nearest.pitch) < far(self.pitch) {
+                    (nearest.pitch, nearest.embedding.clone())
+                } else {
+                    (self.pitch, self.embedding.clone())
+                };
+                Arc::new(Self {
+                    name: self.name.clone(),
+                    family: self.family.clone(),
+                    tags: self.tags.clone(),
+                    licence: self.licence.clone(),
+                    source: self.source.clone(),
+                    model: self.model.clone(),
+                    pitch,
+                    gain_db: self.gain_db,
+                    loop_region: self.loop_region,
+                    embedding,
+                    further: Vec::new(),
+                })
+            }
+        }
+    }
+
+    /// The lowest and the highest pitch that it has an embedding at.
+    pub fn pitch_range(&self) -> (f32, f32) {
+        let further = self.further.iter().map(|further| further.pitch);
+        further.fold((self.pitch, self.pitch), |(low, high), pitch| {
+            (low.min(pitch), high.max(pitch))
         })
     }
 
@@ -332,7 +422,51 @@ mod tests {
                 end_frame: 9,
             }),
             embedding: Embedding::new(16, (0..160).map(|i| (i as f32).sin()).collect()).unwrap(),
+            further: Vec::new(),
         }
+    }
+
+    /// The same at two pitches more.
+    fn pitched() -> Sound {
+        let further = [48.0, 72.0].map(|pitch| PitchedEmbedding {
+            pitch,
+            embedding: Embedding::new(16, (0..160).map(|i| (i as f32 + pitch).sin()).collect()).unwrap(),
+        });
+        Sound {
+            further: further.into(),
+            ..sound()
+        }
+    }
+
+    #[test]
+    fn a_sound_at_several_pitches_comes_back_and_says_its_version() {
+        let bytes = pitched().to_bytes();
+        assert_eq!(Sound::from_bytes(&bytes).unwrap(), pitched());
+        assert_eq!(bytes[MAGIC.len()], 2);
+        assert_eq!(sound().to_bytes()[MAGIC.len()], 1, "older versions read it");
+        assert_ne!(pitched().id(), sound().id());
+    }
+
+    #[test]
+    fn the_nearest_pitch_is_taken() {
+        let sound = Arc::new(pitched());
+        for (pitch, nearest) in [
+            (30.0, 48.0),
+            (55.0, 60.25),
+            (60.0, 60.25),
+            (67.0, 72.0),
+            (90.0, 72.0),
+        ] {
+            let at = sound.at_pitch(pitch);
+            assert_eq!(at.pitch, nearest);
+            assert!(at.further.is_empty());
+            let own = sound.further.iter().find(|further| further.pitch == nearest);
+            assert_eq!(
+                at.embedding,
+                own.map_or(&sound.embedding, |own| &own.embedding).clone()
+            );
+        }
+        assert_eq!(sound.pitch_range(), (48.0, 72.0));
     }
 
     /// The bytes with a checksum that fits again.
@@ -355,10 +489,10 @@ mod tests {
     #[test]
     fn a_sound_of_a_newer_version_is_refused() {
         let mut bytes = sound().to_bytes();
-        bytes[MAGIC.len()] = 2;
+        bytes[MAGIC.len()] = 3;
         assert_eq!(
             Sound::from_bytes(&resealed(bytes)),
-            Err(SoundContentError::Future { found: 2 })
+            Err(SoundContentError::Future { found: 3 })
         );
     }
 
@@ -390,7 +524,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_truncated_sound_is_refused(cut in 0.0_f64..1.0) {
-            let bytes = sound().to_bytes();
+            let bytes = pitched().to_bytes();
             prop_assert!(Sound::from_bytes(&bytes[..(cut * bytes.len() as f64) as usize]).is_err());
         }
 
@@ -404,7 +538,7 @@ mod tests {
 
         #[test]
         fn a_changed_byte_under_a_fitting_checksum_never_panics(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
-            let mut bytes = sound().to_bytes();
+            let mut bytes = pitched().to_bytes();
             let place = place.index(bytes.len());
             bytes[place] = byte;
             let _ = Sound::from_bytes(&resealed(bytes));

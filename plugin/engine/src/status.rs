@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use crate::runtime::provider::{Provider, Refusal};
 
 /// The model of the process.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum ModelStatus {
     /// No instance has been active yet.
     #[default]
@@ -22,6 +22,8 @@ pub enum ModelStatus {
         device: Provider,
         /// Why other devices are not used.
         refusals: Vec<Refusal>,
+        /// Seconds that a second of a note takes, if its notes are rendered ahead; none if it is played as it renders.
+        slowness: Option<f32>,
     },
     /// Nothing new is played, for this reason.
     Failed(String),
@@ -50,6 +52,8 @@ pub struct EngineStatus {
     pub notes_rendered: u64,
     /// Notes whose rendering failed, since the engine started.
     pub notes_failed: u64,
+    /// Notes that came whole from the disk, since the engine started.
+    pub notes_from_disk: u64,
     /// Samples rendered since the engine started, at the model's rate.
     pub rendered_samples: u64,
     /// Why the last note that was refused or failed was.

@@ -108,7 +108,8 @@ impl WorkQueue {
     }
 }
 
-fn take_note(cache: &mut NoteCache, note: NoteId) -> Option<Box<Job>> {
+/// The job of a note that rests, to be rendered on.
+pub(crate) fn take_note(cache: &mut NoteCache, note: NoteId) -> Option<Box<Job>> {
     let cached = cache.get_mut(note)?;
     match std::mem::replace(&mut cached.rendering, Rendering::Running) {
         Rendering::Resting(job) => Some(job),

@@ -109,6 +109,7 @@ impl PersistentField<'_, ProjectState> for Arc<Project> {
         self.has_begun.store(true, Ordering::Release);
         self.instance.set_patch(patch);
         self.instance.engine().set_device(state.device());
+        self.instance.set_grid(state.grid());
         self.window.set_size(state.window());
         self.set_preset_name(state.preset());
         *self.notice.lock() = None;
@@ -126,6 +127,7 @@ impl PersistentField<'_, ProjectState> for Arc<Project> {
             &preset,
             self.instance.engine().device(),
             self.window.size(),
+            self.instance.grid(),
         ))
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use betwixt_audio::grid::Grid;
 use betwixt_editor::window_state::WindowSize;
 use betwixt_engine::parameter::{Parameter, ParameterKind};
 use betwixt_engine::patch::{CORNER_NAMES, Patch};
@@ -206,11 +207,19 @@ pub struct ProjectState {
     device: String,
     /// How large the window is.
     window: WindowSize,
+    /// Places of the pad that a slow model's notes are rendered at, along a side. States from before there were slow models
+    /// have none.
+    #[serde(default = "default_grid_side")]
+    grid_side: u8,
+}
+
+fn default_grid_side() -> u8 {
+    Grid::default().side()
 }
 
 impl ProjectState {
     /// The saved form of what an instance has.
-    pub fn new(patch: &Patch, preset: &str, device: DeviceChoice, window: WindowSize) -> Self {
+    pub fn new(patch: &Patch, preset: &str, device: DeviceChoice, window: WindowSize, grid: Grid) -> Self {
         Self {
             format: STATE_FORMAT,
             preset: preset.to_owned(),
@@ -220,7 +229,13 @@ impl ProjectState {
                 .map(|corner| corner.as_ref().map(|sound| BASE64.encode(sound.to_bytes()))),
             device: device_name(device).to_owned(),
             window,
+            grid_side: grid.side(),
         }
+    }
+
+    /// Where a slow model's notes are rendered; a grid that there is not becomes the nearest.
+    pub fn grid(&self) -> Grid {
+        Grid::new(self.grid_side)
     }
 
     /// The sounds.
@@ -292,6 +307,7 @@ mod tests {
             model: "spectral 1".into(),
             pitch: 60.0,
             gain_db: -2.0,
+            further: Vec::new(),
             loop_region: None,
             embedding: Embedding::new(4, (0..40).map(|i| (i as f32).sin()).collect()).unwrap(),
         }))
@@ -299,7 +315,13 @@ mod tests {
 
     fn project() -> ProjectState {
         let patch = Patch::new([sound("flute"), None, sound("bell \u{266f}"), None]);
-        ProjectState::new(&patch, "Breath", DeviceChoice::Cpu, WindowSize::default())
+        ProjectState::new(
+            &patch,
+            "Breath",
+            DeviceChoice::Cpu,
+            WindowSize::default(),
+            Grid::new(7),
+        )
     }
 
     /// What nice-plug would save.

@@ -68,6 +68,7 @@ pub fn status() -> Value {
         "notes_rendered": status.notes_rendered,
         "notes_failed": status.notes_failed,
         "notes_cached": status.notes_cached,
+        "notes_from_disk": status.notes_from_disk,
         "cache_bytes": status.cache_bytes,
         "last_failure": status.last_failure,
         "instances": meters.len(),

@@ -3,6 +3,7 @@
 //! Runs on the audio thread.
 
 use super::{Call, Instrument};
+use crate::cell_play::CellPlay;
 use crate::event::{NoteAddress, Target};
 use crate::mono::HeldKey;
 use crate::moved::Moved;
@@ -162,6 +163,12 @@ impl Instrument {
         // Whole semitones of tuning are rendered, the rest is resampled.
         let tuning = f64::from(call.settings.tuning_cents) / 100.0;
         let semitone = f64::from(address.key.unwrap_or(60).min(127)) + tuning.round();
+        if let Some(grid) = self.grid {
+            let timbre = moved.timbre(call.timbre(), call.settings);
+            let key = grid.key(patch, timbre.blend, semitone);
+            let slot = self.stock.table.acquire(key, &mut self.stock.end)?;
+            return Some((key, [Some(Track::of_cells(slot, CellPlay::new(key))), None]));
+        }
         let key = NoteKey {
             patch,
             strike: call.settings.strike(moved.timbre(call.timbre(), call.settings)),
@@ -285,17 +292,35 @@ impl Instrument {
             }
             change(&mut voice.moved);
             let is_new = voice.state == VoiceState::Waiting && voice.struck_at == now;
-            let (moved, own, key) = (voice.moved, voice.address, voice.note);
-            let Some(key) = key.filter(|_| is_new) else {
-                continue;
-            };
-            let Some((key, tracks)) = self.tracks(call, key.patch, own, &moved) else {
-                continue;
-            };
-            let voice = &mut self.polyphony.all()[index];
-            self.stock.leave_tracks(voice);
-            (voice.note, voice.tracks) = (Some(key), tracks);
+            if let Some(key) = voice.note.filter(|_| is_new) {
+                self.ask_anew(call, index, key.patch);
+            }
         }
+    }
+
+    /// Voices that wait ask again, if what there is to ask for has changed.
+    pub(super) fn ask_again(&mut self, call: &Call<'_>) {
+        if !std::mem::take(&mut self.asks_again) {
+            return;
+        }
+        let Some((patch, _)) = self.patch else { return };
+        for index in 0..self.polyphony.all().len() {
+            if self.polyphony.all()[index].state == VoiceState::Waiting {
+                self.ask_anew(call, index, patch);
+            }
+        }
+    }
+
+    /// A voice that has not begun asks for its note as it would be struck now; without room to, it waits on.
+    fn ask_anew(&mut self, call: &Call<'_>, index: usize, patch: PatchId) {
+        let voice = &self.polyphony.all()[index];
+        let (moved, own) = (voice.moved, voice.address);
+        let Some((key, tracks)) = self.tracks(call, patch, own, &moved) else {
+            return;
+        };
+        let voice = &mut self.polyphony.all()[index];
+        self.stock.leave_tracks(voice);
+        (voice.note, voice.tracks) = (Some(key), tracks);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Runs on the audio thread.
 
 use super::{Call, Instrument};
+use crate::cell_play::Stage;
 use crate::event::Target;
 use crate::limits::{LONGEST_LEAD_SAMPLES, RUN_SAMPLES, STREAM_LEAD_MS};
 use crate::link::{AudioEnd, StreamTag};
@@ -30,6 +31,7 @@ impl Instrument {
                 if voice.state == VoiceState::Free {
                     continue;
                 }
+                let former = voice.former(&self.stock.table);
                 let over_at = match voice.notes(&self.stock.table) {
                     Ok(notes) if voice.state != VoiceState::Waiting => {
                         let lapses = voice.settle(&notes, &call.context.rates, call.patience.is_none());
@@ -37,8 +39,14 @@ impl Instrument {
                         let brightness =
                             call.settings.brightness + voice.moved.amount(Target::Brightness, call.settings);
                         let mut buses = Buses { mid, side };
-                        let outcome =
-                            voice.play(&notes, &call.context, brightness, &mut self.scratch, &mut buses);
+                        let outcome = voice.play(
+                            &notes,
+                            former,
+                            &call.context,
+                            brightness,
+                            &mut self.scratch,
+                            &mut buses,
+                        );
                         (0..outcome.underruns).for_each(|_| self.meters.count_underrun());
                         outcome.over_at
                     }
@@ -62,10 +70,23 @@ impl Instrument {
         let common = (timbre, TimbreCell::from(timbre));
         let lead_samples = self.lead_samples(call);
         loop {
+            self.ask_again(call);
             let mut ready = true;
             for voice in self.polyphony.all() {
                 if voice.state == VoiceState::Free {
                     continue;
+                }
+                if voice.state == VoiceState::Waiting
+                    && let Some(grid) = self.grid
+                {
+                    let own = voice.moved.timbre(call.timbre(), call.settings);
+                    let mut stage = Stage {
+                        table: &mut self.stock.table,
+                        end: &mut self.stock.end,
+                        grid,
+                        is_live: call.patience.is_none(),
+                    };
+                    voice.await_cell(own.blend, &mut stage);
                 }
                 let Ok(notes) = voice.notes(&self.stock.table) else {
                     continue;
@@ -98,6 +119,7 @@ impl Instrument {
                         let _ = voice.prepare(&notes, samples, &rates);
                         continue;
                     }
+                    voice.begin_cell(call.settings.start_ms, note_hz);
                     voice.begin();
                 }
                 let (timbre, cell) = if voice.moved == Moved::REST {
@@ -110,6 +132,18 @@ impl Instrument {
                     // Frozen, a sound has no ending of its own.
                     voice.is_ending = false;
                     voice.envelope.release();
+                }
+                if voice.plays_cells() {
+                    if let Some(grid) = self.grid {
+                        let mut stage = Stage {
+                            table: &mut self.stock.table,
+                            end: &mut self.stock.end,
+                            grid,
+                            is_live: call.patience.is_none(),
+                        };
+                        ready &= voice.follow_cells(timbre.blend, samples, note_hz, &rates, &mut stage);
+                    }
+                    continue;
                 }
                 let mut steer = Steer {
                     timbre,

@@ -1,6 +1,7 @@
 //! The instrument, played through its public ends: real rings, real rendered notes, real synthesis, and a small
 //! scheduler in place of the engine's.
 
+mod cells;
 mod no_allocation;
 mod notes;
 mod offline;

@@ -3,6 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use crate::cells::wander;
 use crate::storm::storm;
 
 thread_local! {
@@ -66,4 +67,12 @@ fn a_storm_of_notes_misses_evictions_and_patch_changes_allocates_and_frees_nothi
     let tally = storm(8_000, |process| total += calls(process));
     assert_eq!(total, 0);
     assert!(tally.sounded && tally.meters.refused() > 0);
+}
+
+#[test]
+fn voices_that_wander_over_a_grid_while_notes_come_allocate_and_free_nothing() {
+    let mut total = 0;
+    let sounded = wander(3_000, |process| total += calls(process));
+    assert_eq!(total, 0);
+    assert!(sounded);
 }

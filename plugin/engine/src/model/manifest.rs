@@ -176,6 +176,12 @@ const ROOT: [&str; 16] = [
 ];
 
 impl Manifest {
+    /// Name, version, and the first digits of the encoder's checksum: what a sound says it was encoded by. Another
+    /// training is another encoder, and an embedding means nothing to it, whatever its version says.
+    pub fn tag(&self) -> String {
+        format!("{} {} ({})", self.name, self.version, &self.encoder.sha256[..8])
+    }
+
     /// The sizes that the decoder works in.
     pub fn format(&self) -> DecoderFormat {
         DecoderFormat {

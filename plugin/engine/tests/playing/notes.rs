@@ -523,10 +523,10 @@ fn rendered_keys_are_told_to_the_keyboard() {
     let deadline = Instant::now() + Duration::from_secs(5);
     let settings = Settings::default();
     let strike = settings.strike(settings.timbre());
-    while instance.ready_keys(strike) == 0 && Instant::now() < deadline {
+    while instance.readiness(strike).keys == 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(instance.ready_keys(strike), 1 << 60);
+    assert_eq!(instance.readiness(strike).keys, 1 << 60);
 }
 
 #[test]
@@ -549,11 +549,11 @@ fn likely_notes_are_rendered_ahead_while_nothing_else_is_asked_for() {
     }];
     let neighbours = 1 << 59 | 1 << 60 | 1 << 61;
     let deadline = Instant::now() + Duration::from_secs(20);
-    while instance.ready_keys(strike) & neighbours != neighbours && Instant::now() < deadline {
+    while instance.readiness(strike).keys & neighbours != neighbours && Instant::now() < deadline {
         instrument.process(&mut left, &mut right, &events, &settings, None, &mut |_| {});
         events.clear();
         std::thread::sleep(Duration::from_millis(2));
     }
-    assert_eq!(instance.ready_keys(strike) & neighbours, neighbours);
+    assert_eq!(instance.readiness(strike).keys & neighbours, neighbours);
     assert_eq!(engine.status().notes_rendered, 1, "only one was asked for");
 }
