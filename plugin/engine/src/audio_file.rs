@@ -279,7 +279,11 @@ fn to_mono(mut channels: Vec<Vec<f32>>) -> (Vec<f32>, ChannelUse) {
 }
 
 /// Resamples a whole clip with a linear-phase filter; the first sample stays the first.
-fn resample(samples: Vec<f32>, from_hz: u32, to_hz: u32) -> Vec<f32> {
+/// All of a mono signal at another rate; as it is if that is its own.
+///
+/// # Panics
+/// If a rate is 0.
+pub(crate) fn resample(samples: Vec<f32>, from_hz: u32, to_hz: u32) -> Vec<f32> {
     if from_hz == to_hz {
         return samples;
     }

@@ -218,8 +218,8 @@ impl Drop for Engine {
     }
 }
 
-/// Loads the model of a folder, or the shipped one. On the loader's thread.
-fn load_model(folder: Option<PathBuf>, device: DeviceChoice) -> Result<LoadedModel, String> {
+/// Loads the model of a folder, or the shipped one. On the loader's thread, or that of a pack.
+pub(crate) fn load_model(folder: Option<PathBuf>, device: DeviceChoice) -> Result<LoadedModel, String> {
     let folder = match folder {
         Some(folder) => folder,
         None => Resources::find()

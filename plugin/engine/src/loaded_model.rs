@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use betwixt_audio::limits::SHARED_NOTE_SECONDS;
 use betwixt_audio::note::{NoteKey, Part};
 use betwixt_audio::rendered_note::RenderedNote;
+use sha2::{Digest, Sha256};
 
 use crate::decoder::DecoderFormat;
 use crate::job::{Job, Sink};
@@ -57,21 +58,9 @@ impl LoadedModel {
     /// # Errors
     /// Why it cannot be played, in words.
     pub(crate) fn begin(&self, patch: &Patch, key: NoteKey) -> Result<(Arc<RenderedNote>, Job), String> {
-        patch.check_model(&self.tag)?;
         let format = self.format;
-        let ratio = self.frames_per_embedding_frame;
         let rate = format.sample_rate_hz as usize;
-        let hop_seconds = (format.hop_samples * ratio) as f64 / rate as f64;
-        let all_phases = NoteKey {
-            part: Part::Mid,
-            ..key
-        };
-        let blended = BlendedNote::on_pad(patch.corners(), key.pitch_midi(), format.dims, ratio)
-            .ok_or("no corner holds a sound that can be heard")?
-            .struck(key.strike, all_phases.seed())
-            .with_embedding_hop(hop_seconds)
-            .with_measured_dims(self.pitch_dim, self.level_dim);
-        let render = NoteRender::new(blended, key.seed(), format);
+        let render = self.render(patch, key, 0)?;
 
         let capacity_samples = NOTE_CAPACITY_SECONDS * rate;
         let length = render
@@ -88,4 +77,37 @@ impl LoadedModel {
         };
         Ok((note, job))
     }
+
+    /// The note of a key before its first chunk. Takes of one key differ by their seeds alone; 0 is what is played.
+    ///
+    /// # Errors
+    /// Why it cannot be rendered, in words.
+    pub(crate) fn render(&self, patch: &Patch, key: NoteKey, take: usize) -> Result<NoteRender, String> {
+        patch.check_model(&self.tag)?;
+        let format = self.format;
+        let ratio = self.frames_per_embedding_frame;
+        let hop_seconds = (format.hop_samples * ratio) as f64 / f64::from(format.sample_rate_hz);
+        let all_phases = NoteKey {
+            part: Part::Mid,
+            ..key
+        };
+        let blended = BlendedNote::on_pad(patch.corners(), key.pitch_midi(), format.dims, ratio)
+            .ok_or("no corner holds a sound that can be heard")?
+            .struck(key.strike, seed_of_take(all_phases.seed(), take))
+            .with_embedding_hop(hop_seconds)
+            .with_measured_dims(self.pitch_dim, self.level_dim);
+        Ok(NoteRender::new(blended, seed_of_take(key.seed(), take), format))
+    }
+}
+
+/// The seed of a take of a note, 0 for its own.
+fn seed_of_take(seed: u64, take: usize) -> u64 {
+    if take == 0 {
+        return seed;
+    }
+    let mut hash = Sha256::new();
+    hash.update(seed.to_le_bytes());
+    hash.update((take as u64).to_le_bytes());
+    let hash = hash.finalize();
+    u64::from_le_bytes(std::array::from_fn(|i| hash[i]))
 }
