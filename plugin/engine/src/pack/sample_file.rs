@@ -72,8 +72,9 @@ pub(crate) fn encode(
         chunk(&mut file, b"fmt ", &format);
     }
     chunk(&mut file, b"smpl", &smpl(rate_hz, facts));
-    chunk(&mut file, b"inst", &inst(facts));
     chunk(&mut file, b"data", &data);
+    // Odd in length, where some readers lose their way: behind what they came for.
+    chunk(&mut file, b"inst", &inst(facts));
     let size = (file.len() - 8) as u32;
     file[4..8].copy_from_slice(&size.to_le_bytes());
     Ok(file)
@@ -203,7 +204,7 @@ fn parse_info(head: &[u8], length: u64) -> Option<SampleInfo> {
             }
             b"data" => {
                 let frames = size.checked_div(usize::from(frame_bytes))?;
-                let is_whole = (content + size + size % 2) as u64 == length;
+                let is_whole = (content + size) as u64 <= length;
                 let is_inside = held.is_none_or(|held: Loop| held.start < held.end && held.end <= frames);
                 return (is_whole && is_inside).then_some(SampleInfo { frames, held });
             }

@@ -10,6 +10,8 @@ use realfft::num_complex::Complex;
 
 /// Length of both fades, if the note is long enough.
 const FADE_SECONDS: f64 = 0.1;
+/// Frames on each side of the seam that are the same on both sides to the last bit, so that rounding is too.
+const SAME_FRAMES: usize = 32;
 /// Before this part of the held note its attack may still be going on.
 const EARLIEST_START: f64 = 0.3;
 /// A loop is at least this part of the held note,
@@ -17,7 +19,7 @@ const SHORTEST: f64 = 0.15;
 /// and this long: shorter ones are heard as a tone of their own.
 const SHORTEST_SECONDS: f64 = 0.05;
 /// A longer loop is as good as one with a correlation that much higher, per length of the held note;
-const LENGTH_BONUS: f64 = 0.1;
+const LENGTH_BONUS: f64 = 0.2;
 /// a difference in level is as bad, per dB.
 const LEVEL_MALUS_PER_DB: f64 = 0.03;
 /// The difference of neighbours: high partials count when the phases are compared, not the loudest alone.
@@ -51,19 +53,23 @@ pub(crate) fn join(channels: &mut [Vec<f32>], end: usize, rate_hz: u32) -> Optio
         let (one, other) = (1.0 - share, share);
         1.0 / (one * one + other * other + 2.0 * one * other * likeness).sqrt()
     };
-    let rise = |done: f64| 0.5 - 0.5 * (std::f64::consts::PI * done).cos();
+    let same = SAME_FRAMES.min(fade / 2);
+    let rise = |frames: usize| {
+        let done = frames.min(fade - same) as f64 / (fade - same) as f64;
+        0.5 - 0.5 * (std::f64::consts::PI * done).cos()
+    };
     let mix = |from: f32, to: f32, share: f64| {
         (even(share) * ((1.0 - share) * f64::from(from) + share * f64::from(to))) as f32
     };
     for channel in channels {
         let after: Vec<f32> = channel[start..start + fade].to_vec();
         for index in 0..fade {
-            let share = rise((index + 1) as f64 / fade as f64);
+            let share = rise(index + 1);
             let (at, goal) = (end - fade + index, channel[start - fade + index]);
             channel[at] = mix(channel[at], goal, share);
         }
         for (index, (sample, from)) in channel[end..].iter_mut().zip(after).enumerate() {
-            *sample = mix(from, *sample, rise(index as f64 / fade as f64));
+            *sample = mix(from, *sample, rise(index.saturating_sub(same)));
         }
     }
     Some(Loop { start, end })
@@ -258,10 +264,10 @@ mod tests {
             let before = channels.clone();
             let found = join(&mut channels, end, RATE_HZ).unwrap();
             prop_assert!(seam_db(&channels, found) < -70.0, "{}", seam_db(&channels, found));
-            // The first sample of the release is the loop's own first.
-            if let Some(sample) = channels[0].get(end) {
-                prop_assert_eq!(*sample, channels[0][found.start]);
-            }
+            // The release begins as the loop does, and the loop ends as what comes before it.
+            let released = channels[0].len().min(end + 8) - end;
+            prop_assert_eq!(&channels[0][end..end + released], &channels[0][found.start..found.start + released]);
+            prop_assert_eq!(&channels[0][end - 8..end], &channels[0][found.start - 8..found.start]);
             prop_assert_eq!(&channels[0][..found.start], &before[0][..found.start]);
             prop_assert_eq!(channels[0].len(), before[0].len());
         }
