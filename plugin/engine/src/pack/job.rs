@@ -298,3 +298,66 @@ fn render_all(
     });
     failure.into_inner().map_or(Ok(()), Err)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::Library;
+    use crate::pack::options::PackFormat;
+
+    fn order(output: PathBuf) -> PackOrder {
+        let library = Library::find();
+        let told = "`cargo xtask setup` puts presets and the model in place";
+        let preset = library.preset("far_valley").expect(told);
+        PackOrder {
+            patch: library.patch(&preset.corners).expect(told),
+            preset,
+            options: PackOptions {
+                seconds: 0.5,
+                ..PackOptions::of(PackFormat::Wav)
+            },
+            shard: Shard::WHOLE,
+            output,
+            model: None,
+            threads: 2,
+        }
+    }
+
+    #[test]
+    fn a_job_tells_how_far_it_is_and_goes_on_after_it_was_called_off() {
+        let place = tempfile::tempdir().unwrap();
+        let output = place.path().join("out");
+        let job = PackJob::start(order(output.clone())).unwrap();
+        let seen = loop {
+            let progress = job.progress();
+            if progress.finished > 0 {
+                break progress;
+            }
+            assert!(!progress.is_over, "{progress:?}");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        };
+        assert!(seen.stage != PackStage::Loading && seen.total == 21, "{seen:?}");
+        assert!(job.progress().seconds_left.is_some_and(|left| left >= 0.0));
+        job.cancel();
+        match job.join() {
+            Err(PackError::Cancelled { folder }) => assert!(folder.is_dir() && !output.exists()),
+            // It had only a handful left.
+            other => assert_eq!(other.unwrap().samples, 21),
+        }
+        let report = PackJob::start(order(output.clone())).unwrap().join().unwrap();
+        assert!(report.samples == 21 && report.resumed > 0, "{report:?}");
+        assert_eq!(std::fs::read_dir(output.join("samples")).unwrap().count(), 21);
+    }
+
+    #[test]
+    fn a_model_that_is_not_there_is_told_and_leaves_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let job = PackJob::start(PackOrder {
+            model: Some(place.path().join("nowhere")),
+            ..order(place.path().join("out"))
+        });
+        let error = job.unwrap().join().unwrap_err().to_string();
+        assert!(error.contains("nowhere"), "{error}");
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+    }
+}
