@@ -57,6 +57,9 @@ const FAST_DECAY_DB: f64 = 12.0;
 /// one that has lost less than this in the half second after has a long release.
 const LONG_RELEASE_DB: f64 = 20.0;
 
+/// Nothing is heard of what is quieter when it is let go.
+const INAUDIBLE_DB: f64 = -90.0;
+
 /// A note as `examples.json` has it.
 #[derive(Debug, Serialize)]
 struct Example<'a> {
@@ -193,7 +196,9 @@ fn qualities(samples: &[f64], pitch: u8) -> [bool; 10] {
     flags[0] = harmonic >= BRIGHT_HARMONIC && mean_hz >= BRIGHT_HZ;
     flags[1] = harmonic <= DARK_HARMONIC;
     flags[3] = highest - before >= FAST_DECAY_DB;
-    flags[4] = before > highest - FAST_DECAY_DB && before - level_db(held + 0.5) < LONG_RELEASE_DB;
+    flags[4] = before > INAUDIBLE_DB
+        && before > highest - FAST_DECAY_DB
+        && before - level_db(held + 0.5) < LONG_RELEASE_DB;
     flags
 }
 

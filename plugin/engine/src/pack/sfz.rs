@@ -112,7 +112,7 @@ mod tests {
             "{text}"
         );
         let region = "<region>\nsample=breath_glass_2_060-C4_v064_r2.wav\nlokey=0 hikey=61 pitch_keycenter=60\n\
-                      lovel=1 hivel=95\nvolume=6.431\nseq_position=2\n\
+                      lovel=1 hivel=95\nvolume=6.416\nseq_position=2\n\
                       loop_mode=loop_continuous loop_start=300 loop_end=899\n";
         assert!(text.contains(region), "{text}");
     }
