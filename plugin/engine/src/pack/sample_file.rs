@@ -135,12 +135,18 @@ fn interleaved(channels: &[Vec<f32>], depth: Depth, seed: u64, held: Option<Loop
     data
 }
 
-/// The frame whose dither a frame has. From the fade before a loop's end on, those of as much before its start: dither is the
-/// same on both sides of the seam, so no step is added there.
+/// The frame whose dither a frame has: near a loop's end and after it, that of the frame a loop's length before. Dither is the same
+/// on both sides of the seam, so no step is added there.
 fn dithered_as(frame: usize, held: Option<Loop>) -> usize {
-    match held {
-        Some(Loop { start, end }) if frame + start / 2 >= end => frame - (end - start),
-        _ => frame,
+    let Some(Loop { start, end }) = held else {
+        return frame;
+    };
+    // No further back than half the loop: what lies before its start has its own.
+    let reach = ((end - start) / 2).min(start);
+    if frame + reach >= end {
+        frame - (end - start)
+    } else {
+        frame
     }
 }
 
@@ -296,14 +302,17 @@ mod tests {
         assert!((mean - 0.1).abs() < 0.02, "{mean}");
 
         let constant = vec![vec![0.123_456; 1000]];
-        let bytes = encode(&constant, 48_000, Depth::Int16, 9, &FACTS).unwrap();
-        let samples: Vec<i32> = hound::WavReader::new(std::io::Cursor::new(bytes))
-            .unwrap()
-            .into_samples()
-            .map(Result::unwrap)
-            .collect();
-        assert_eq!(samples[290..300], samples[890..900]);
-        assert_eq!(samples[300..310], samples[900..910]);
+        for (start, end) in [(300, 900), (750, 900), (20, 900)] {
+            let held = Some(Loop { start, end });
+            let bytes = encode(&constant, 48_000, Depth::Int16, 9, &SampleFacts { held, ..FACTS }).unwrap();
+            let samples: Vec<i32> = hound::WavReader::new(std::io::Cursor::new(bytes))
+                .unwrap()
+                .into_samples()
+                .map(Result::unwrap)
+                .collect();
+            assert_eq!(samples[start - 10..start], samples[end - 10..end]);
+            assert_eq!(samples[start..start + 10], samples[end..end + 10]);
+        }
     }
 
     proptest! {
