@@ -40,21 +40,12 @@ pub(crate) struct PackFolder {
     _lock: File,
 }
 
-/// What there was at the target.
-#[derive(Debug)]
-pub(crate) enum Opened {
-    /// The pack is to be made.
-    Open(PackFolder),
-    /// It is there, whole.
-    Complete,
-}
-
 impl PackFolder {
-    /// Opens the folder for a pack, with all that an earlier run has left of it.
+    /// Opens the folder for a pack, with all that an earlier run has left of it; none if the pack is there, whole.
     ///
     /// # Errors
     /// If something else is at its place, another process is at it, or the system refuses.
-    pub(crate) fn open(target: &Path, recipe: &Recipe, shard: Shard) -> Result<Opened, PackError> {
+    pub(crate) fn open(target: &Path, recipe: &Recipe, shard: Shard) -> Result<Option<Self>, PackError> {
         let target = std::path::absolute(target).map_err(|error| PackError::write(target, error))?;
         let (Some(name), Some(parent)) = (target.file_name(), target.parent()) else {
             return Err(PackError::Occupied { folder: target });
@@ -72,7 +63,7 @@ impl PackFolder {
             if is_partial_of(&partial, recipe, shard) {
                 let _ = fs::remove_dir_all(&partial);
             }
-            return Ok(Opened::Complete);
+            return Ok(None);
         }
         if is_foreign(&partial)? {
             return Err(PackError::OtherBeginning { folder: partial });
@@ -106,7 +97,7 @@ impl PackFolder {
         let samples = folder.samples();
         fs::create_dir_all(&samples).map_err(|error| PackError::write(&samples, error))?;
         folder.sweep(&samples)?;
-        Ok(Opened::Open(folder))
+        Ok(Some(folder))
     }
 
     /// What was begun and not finished when a run was killed.
@@ -291,10 +282,9 @@ mod tests {
     }
 
     fn open(target: &Path, recipe: &Recipe) -> PackFolder {
-        match PackFolder::open(target, recipe, Shard::WHOLE).unwrap() {
-            Opened::Open(folder) => folder,
-            Opened::Complete => panic!("it is there"),
-        }
+        PackFolder::open(target, recipe, Shard::WHOLE)
+            .unwrap()
+            .expect("it is not there")
     }
 
     #[test]
@@ -318,7 +308,7 @@ mod tests {
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
         assert!(target.join("samples/b.wav").is_file() && target.join("a.sfz").is_file());
         let again = PackFolder::open(&target, &recipe, Shard::WHOLE).unwrap();
-        assert!(matches!(again, Opened::Complete));
+        assert!(again.is_none());
     }
 
     #[test]

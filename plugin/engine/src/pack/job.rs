@@ -15,7 +15,7 @@ use crate::engine::load_model;
 use crate::loaded_model::LoadedModel;
 use crate::pack::error::PackError;
 use crate::pack::finish::{write_licence, write_mappings};
-use crate::pack::folder::{Opened, PackFolder};
+use crate::pack::folder::PackFolder;
 use crate::pack::options::{PackOptions, Shard};
 use crate::pack::plan::{Plan, PlannedSample};
 use crate::pack::recipe::Recipe;
@@ -205,12 +205,9 @@ fn make(order: &PackOrder, shared: &Shared) -> Result<PackReport, PackError> {
         resumed,
         wall_seconds: began.elapsed().as_secs_f64(),
     };
-    let folder = match PackFolder::open(&order.output, &recipe, order.shard)? {
-        Opened::Open(folder) => folder,
-        Opened::Complete => {
-            shared.finished.store(samples.len(), Ordering::Relaxed);
-            return Ok(report(&order.output, samples.len()));
-        }
+    let Some(folder) = PackFolder::open(&order.output, &recipe, order.shard)? else {
+        shared.finished.store(samples.len(), Ordering::Relaxed);
+        return Ok(report(&order.output, samples.len()));
     };
     let missing: Vec<&PlannedSample> = samples
         .iter()

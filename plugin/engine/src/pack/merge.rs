@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::pack::error::PackError;
 use crate::pack::finish::write_mappings;
-use crate::pack::folder::{Opened, PackFolder, read_shard, samples_name};
+use crate::pack::folder::{PackFolder, read_shard, samples_name};
 use crate::pack::job::PackReport;
 use crate::pack::options::Shard;
 use crate::pack::plan::Plan;
@@ -62,9 +62,8 @@ pub fn merge(
         resumed,
         wall_seconds: began.elapsed().as_secs_f64(),
     };
-    let folder = match PackFolder::open(output, &recipe, Shard::WHOLE)? {
-        Opened::Open(folder) => folder,
-        Opened::Complete => return Ok(report(output.into(), total)),
+    let Some(folder) = PackFolder::open(output, &recipe, Shard::WHOLE)? else {
+        return Ok(report(output.into(), total));
     };
     let mut resumed = 0;
     let copied = plan.samples.iter().enumerate().try_for_each(|(index, sample)| {
