@@ -428,15 +428,13 @@ fn spawn(folder: &Path, output: &str) -> Child {
 fn finished(folder: &Path, output: &str) -> BTreeMap<String, SystemTime> {
     let samples = folder.join(format!("{output}.partial/pack/samples"));
     let entries = std::fs::read_dir(samples).into_iter().flatten().flatten();
-    entries
-        .map(|entry| {
-            (
-                entry.file_name().to_string_lossy().into_owned(),
-                entry.metadata().unwrap().modified().unwrap(),
-            )
-        })
-        .filter(|(name, _)| name.ends_with(".wav"))
-        .collect()
+    let samples = entries.filter_map(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Others may be gone again.
+        let written = entry.metadata().ok()?.modified().ok()?;
+        name.ends_with(".wav").then_some((name, written))
+    });
+    samples.collect()
 }
 
 /// `kill -9` in the middle, `BETWIXT_PACK_KILLS` times (6 if not set): nothing is corrupt, nothing finished is rendered again.
