@@ -8,6 +8,9 @@ use crate::timbre::Timbre;
 /// The most of a sound's beginning that can be skipped.
 pub const LONGEST_START_MS: f32 = 4000.0;
 
+/// The side's level at full width: a mono sum then loses 1 dB against a channel.
+pub const FULL_WIDTH: f32 = 0.5;
+
 /// What the parameters say, for the length of one `process` call. A host splits its block where a parameter
 /// changes, which makes automation sample-accurate.
 #[derive(Clone, Copy, Debug, PartialEq)]

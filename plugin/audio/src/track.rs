@@ -490,7 +490,7 @@ impl Track {
             value[0]
         };
         for (i, out) in out.iter_mut().enumerate() {
-            *out = echo.sample(start + i, &heard);
+            *out = echo.sample(start + i, heard);
         }
         out.len()
     }

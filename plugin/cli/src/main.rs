@@ -1,14 +1,17 @@
-//! The command `betwixt`: encoding, rendering, bouncing and looking at models without a host.
+//! The command `betwixt`: encoding, rendering, bouncing, packs and looking at models without a host.
 //!
 //! A file for each command under [`commands`]; all work is the engine's. Bad input ends with exit code 2 and one
-//! sentence on standard error; Ctrl-C ends with 130 and leaves no half-written file.
+//! sentence on standard error; Ctrl-C ends with 130 and leaves no half-written file (`pack` keeps
+//! what is finished, beside its target).
 
 mod commands {
     pub mod bounce;
     pub mod encode;
     pub mod model;
+    pub mod pack;
     pub mod render;
 }
+mod preset_argument;
 mod progress;
 
 use std::process::ExitCode;
@@ -36,6 +39,7 @@ enum Command {
     Encode(commands::encode::EncodeArgs),
     Render(commands::render::RenderArgs),
     Bounce(commands::bounce::BounceArgs),
+    Pack(commands::pack::PackArgs),
     Model(commands::model::ModelArgs),
 }
 
@@ -69,6 +73,7 @@ fn run(command: &Command, interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
         Command::Encode(args) => commands::encode::run(args, interrupted),
         Command::Render(args) => commands::render::run(args, interrupted),
         Command::Bounce(args) => commands::bounce::run(args, interrupted),
+        Command::Pack(args) => commands::pack::run(args, interrupted),
         Command::Model(args) => commands::model::run(args, interrupted),
     }
 }

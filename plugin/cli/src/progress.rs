@@ -12,6 +12,13 @@ pub fn bar(length: u64, what: &'static str) -> ProgressBar {
     ProgressBar::new(length).with_style(style).with_message(what)
 }
 
+/// A bar of `length` steps whose prefix says how long it still takes.
+pub fn bar_to_go(length: u64, what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:<10} {bar:40} {pos}/{len}  {elapsed}  {prefix}")
+        .expect("the template is a constant");
+    ProgressBar::new(length).with_style(style).with_message(what)
+}
+
 /// A spinner.
 pub fn spinner() -> ProgressBar {
     let spinner = ProgressBar::new_spinner();

@@ -278,14 +278,18 @@ fn to_mono(mut channels: Vec<Vec<f32>>) -> (Vec<f32>, ChannelUse) {
     )
 }
 
-/// Resamples a whole clip with a linear-phase filter; the first sample stays the first.
-/// A recording played so many times faster, and higher by as much; 1/4 to 4.
+/// A recording played so many times faster, and higher by as much; 1/5 to 5.
 pub(crate) fn sped_up(samples: &[f32], sample_rate_hz: u32, faster: f64) -> Vec<f32> {
     let to_hz = (f64::from(sample_rate_hz) / faster.clamp(0.2, 5.0)).round() as u32;
     resample(samples.to_vec(), sample_rate_hz, to_hz)
 }
 
-fn resample(samples: Vec<f32>, from_hz: u32, to_hz: u32) -> Vec<f32> {
+/// All of a mono signal at another rate, by a linear-phase filter; the first sample stays the first. As it is if that is its
+/// own rate.
+///
+/// # Panics
+/// If a rate is 0.
+pub(crate) fn resample(samples: Vec<f32>, from_hz: u32, to_hz: u32) -> Vec<f32> {
     if from_hz == to_hz {
         return samples;
     }

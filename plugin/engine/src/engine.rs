@@ -231,8 +231,8 @@ impl Drop for Engine {
 }
 
 /// Loads the model of a folder; without one the model of a tag, the user's before the shipped; and where there is none, the
-/// shipped one. On the loader's thread.
-fn load_model(
+/// shipped one. On the loader's thread, or that of a pack.
+pub(crate) fn load_model(
     folder: Option<PathBuf>,
     tag: Option<&str>,
     device: DeviceChoice,

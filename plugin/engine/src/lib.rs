@@ -5,7 +5,7 @@
 //! - *main, window*: make [`instance`]s, put [`patch`]es into them, read [`status`].
 //! - *scheduler* (one a process, `scheduler`): owns the `note_cache`, answers the audio threads, chooses jobs.
 //! - *workers* (cores - 1, `worker`): run a [`decoder`] for one note at a time and publish what comes.
-//! - *background*: loading a [`model`], [`encode`], [`library`]. Whoever bounces does so on a thread of its own.
+//! - *background*: loading a [`model`], [`encode`], [`library`], [`pack`]s. Whoever bounces does so on a thread of its own.
 //!
 //! Making an [`engine`] or an [`instance`] starts nothing; the first activation does, and the last `Arc` ends it.
 //!
@@ -28,8 +28,8 @@
 //! [`patience`] waiting, offline only; [`status`] what the window shows.
 //!
 //! Offline:
-//! [`midi_file`], [`automation_curve`], [`parameter`] what is played; [`bounce`] the playing; [`wav`] the file. Everything that is written is a
-//! [`whole_file`].
+//! [`midi_file`], [`automation_curve`], [`parameter`] what is played; [`bounce`] the playing; [`wav`] the file; [`pack`] samples for other
+//! instruments. Everything that is written is a [`whole_file`].
 
 pub mod audio_file;
 mod audio_loop;
@@ -57,6 +57,7 @@ mod note_reading;
 pub mod note_render;
 pub mod note_store;
 pub mod pace;
+pub mod pack;
 pub mod parameter;
 pub mod patch;
 pub mod patience;

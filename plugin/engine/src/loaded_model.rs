@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use betwixt_audio::limits::SHARED_NOTE_SECONDS;
 use betwixt_audio::note::{NoteKey, Part};
 use betwixt_audio::rendered_note::RenderedNote;
+use sha2::{Digest, Sha256};
 
 use crate::decoder::DecoderFormat;
 use crate::job::{Job, Sink};
@@ -27,6 +28,9 @@ const FIRST_LEAD_MS: usize = 250;
 const WHOLE_RUN_SECONDS: f32 = 1.0;
 /// Chunks of such a run at most.
 const MOST_RUN_CHUNKS: usize = 8;
+
+/// A sound's pitch is a key's within so many semitones.
+const EMBEDDED_PITCH_TOLERANCE: f32 = 0.02;
 
 /// A model, as far as the scheduler is concerned.
 #[derive(Debug)]
@@ -83,28 +87,10 @@ impl LoadedModel {
     /// # Errors
     /// Why it cannot be played, in words.
     pub(crate) fn begin(&self, patch: &Patch, key: NoteKey) -> Result<(Arc<RenderedNote>, Job), String> {
-        patch.check_model(&self.tag)?;
         let format = self.format;
-        let ratio = self.frames_per_embedding_frame;
         let rate = format.sample_rate_hz as usize;
-        let hop_seconds = (format.hop_samples * ratio) as f64 / rate as f64;
-        let all_phases = NoteKey {
-            part: Part::Mid,
-            ..key
-        };
         let is_whole = self.pace != Pace::Live;
-        let nearest =
-            |sound: &Option<Arc<Sound>>| sound.as_ref().map(|sound| sound.at_pitch(key.pitch_midi()));
-        let corners = if self.pitch_is_embedded {
-            patch.corners().each_ref().map(nearest)
-        } else {
-            patch.corners().clone()
-        };
-        let mut blended = BlendedNote::on_pad(&corners, key.pitch_midi(), format.dims, ratio)
-            .ok_or("no corner holds a sound that can be heard")?
-            .struck(key.strike, all_phases.seed())
-            .with_embedding_hop(hop_seconds)
-            .with_measured_dims(self.pitch_dim, self.level_dim);
+        let mut blended = self.blended(patch, key, 0)?;
         if is_whole {
             blended = blended.whole();
         }
@@ -145,4 +131,78 @@ impl LoadedModel {
         let chunks = WHOLE_RUN_SECONDS / (chunk_seconds * slowness.max(1e-3));
         (chunks as usize).clamp(1, MOST_RUN_CHUNKS)
     }
+
+    /// The note of a key before its first chunk. Takes of one key differ by their seeds alone; 0 is what is played.
+    ///
+    /// # Errors
+    /// Why it cannot be rendered, in words.
+    pub(crate) fn render(&self, patch: &Patch, key: NoteKey, take: usize) -> Result<NoteRender, String> {
+        let blended = self.blended(patch, key, take)?;
+        Ok(NoteRender::new(
+            blended,
+            seed_of_take(key.seed(), take),
+            self.format,
+        ))
+    }
+
+    /// What a key's note sounds like.
+    fn blended(&self, patch: &Patch, key: NoteKey, take: usize) -> Result<BlendedNote, String> {
+        patch.check_model(&self.tag)?;
+        let format = self.format;
+        let ratio = self.frames_per_embedding_frame;
+        let hop_seconds = (format.hop_samples * ratio) as f64 / f64::from(format.sample_rate_hz);
+        let all_phases = NoteKey {
+            part: Part::Mid,
+            ..key
+        };
+        let nearest =
+            |sound: &Option<Arc<Sound>>| sound.as_ref().map(|sound| sound.at_pitch(key.pitch_midi()));
+        let corners = if self.pitch_is_embedded {
+            patch.corners().each_ref().map(nearest)
+        } else {
+            patch.corners().clone()
+        };
+        Ok(
+            BlendedNote::on_pad(&corners, key.pitch_midi(), format.dims, ratio)
+                .ok_or("no corner holds a sound that can be heard")?
+                .struck(key.strike, seed_of_take(all_phases.seed(), take))
+                .with_embedding_hop(hop_seconds)
+                .with_measured_dims(self.pitch_dim, self.level_dim),
+        )
+    }
+
+    /// Whether a key's note would have the key's pitch: a model that is told no pitch has those of its sounds only.
+    ///
+    /// # Errors
+    /// Names the first sound without it, and the pitches that it has.
+    pub(crate) fn check_pitch(&self, patch: &Patch, key: u8) -> Result<(), String> {
+        if !self.pitch_is_embedded {
+            return Ok(());
+        }
+        let wanted = f32::from(key);
+        for sound in patch.corners().iter().flatten() {
+            if (sound.at_pitch(wanted).pitch - wanted).abs() > EMBEDDED_PITCH_TOLERANCE {
+                let pitches: Vec<String> = sound.further.iter().map(|at| at.pitch.to_string()).collect();
+                return Err(format!(
+                    "key {key}: {} plays the pitches of its sounds only, and \"{}\" has {}: samplers play the keys between",
+                    self.tag,
+                    sound.name,
+                    pitches.join(", ")
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The seed of a take of a note, 0 for its own.
+fn seed_of_take(seed: u64, take: usize) -> u64 {
+    if take == 0 {
+        return seed;
+    }
+    let mut hash = Sha256::new();
+    hash.update(seed.to_le_bytes());
+    hash.update((take as u64).to_le_bytes());
+    let hash = hash.finalize();
+    u64::from_le_bytes(std::array::from_fn(|i| hash[i]))
 }

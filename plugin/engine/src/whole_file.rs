@@ -2,10 +2,21 @@
 //!
 //! Background threads and tools. Whoever is interrupted, or finds the disk full, leaves what was there before.
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
+
+/// How the names of unfinished files begin and end.
+const PREFIX: &str = ".betwixt-";
+const SUFFIX: &str = ".part";
+
+/// Whether a file's name is one that a file has here before it is kept: of a process that was killed, if none writes there.
+pub fn is_unfinished(name: &OsStr) -> bool {
+    name.to_str()
+        .is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
+}
 
 /// Writes `bytes` as the file `target`, in place of what it held.
 ///
@@ -27,7 +38,7 @@ pub fn begin(target: &Path) -> io::Result<NamedTempFile> {
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".betwixt-").suffix(".part");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     {
         // What the user's umask leaves of the usual mode, not a temporary file's own 0600.
@@ -66,7 +77,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         std::fs::write(&path, "old").unwrap();
-        begin(&path).unwrap().write_all(b"new").unwrap();
+        let mut begun = begin(&path).unwrap();
+        begun.write_all(b"new").unwrap();
+        assert!(is_unfinished(begun.path().file_name().unwrap()) && !is_unfinished(OsStr::new("a")));
+        drop(begun);
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -11,14 +11,11 @@ use crate::meters::Meters;
 use crate::moved::Moved;
 use crate::note::{NoteKey, Part};
 use crate::rates::Rates;
-use crate::settings::Settings;
+use crate::settings::{FULL_WIDTH, Settings};
 use crate::stream::StreamControl;
 use crate::timbre::{Timbre, TimbreCell};
 use crate::track::Track;
 use crate::voice::{Buses, Notes, Voice, VoiceState};
-
-/// The side's level at full width: a mono sum then loses 1 dB against a channel.
-const FULL_WIDTH: f32 = 0.5;
 
 impl Instrument {
     /// Adds the voices, from sample `at` of the block on, to the buses.

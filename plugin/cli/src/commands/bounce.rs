@@ -10,10 +10,9 @@ use betwixt_engine::engine::{Engine, EngineOptions};
 use betwixt_engine::library::Library;
 use betwixt_engine::midi_file::MidiFile;
 use betwixt_engine::parameter::{Parameter, ParameterKind};
-use betwixt_engine::preset::Preset;
 use betwixt_engine::wav::WavFile;
 
-use crate::progress;
+use crate::{preset_argument, progress};
 
 /// Plays a MIDI file through a preset into a WAV file.
 #[derive(Debug, clap::Args)]
@@ -48,7 +47,7 @@ pub struct BounceArgs {
 /// One sentence on what is wrong with which file.
 pub fn run(args: &BounceArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
     let library = Library::find();
-    let preset = read_preset(args, &library)?;
+    let preset = preset_argument::read(&args.preset, &library)?;
     let patch = library
         .patch(&preset.corners)
         .with_context(|| format!("preset \"{}\"", preset.name))?;
@@ -95,17 +94,6 @@ pub fn run(args: &BounceArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
     wav.finish()?;
     tell(args, &report);
     Ok(())
-}
-
-fn read_preset(args: &BounceArgs, library: &Library) -> anyhow::Result<Preset> {
-    let name = args
-        .preset
-        .to_str()
-        .filter(|name| !name.contains(['/', '\\', '.']));
-    match name {
-        Some(name) if !args.preset.exists() => Ok(library.preset(name)?),
-        _ => Preset::read(&args.preset).with_context(|| args.preset.display().to_string()),
-    }
 }
 
 fn check_range(parameter: Parameter, curve: &AutomationCurve) -> anyhow::Result<()> {
