@@ -96,9 +96,9 @@ mod tests {
     fn the_loudest_part_counts() {
         let mut note = sine(997.0, 48_000, 1.0);
         let lufs = loudest_lufs(&note, 48_000).unwrap();
-        note.extend([0.0; 200_000]);
+        note.extend(std::iter::repeat_n(0.0, 200_000));
         assert!((loudest_lufs(&note, 48_000).unwrap() - lufs).abs() < 1e-9);
-        assert_eq!(loudest_lufs(&[0.0; 5_000], 48_000), None);
+        assert_eq!(loudest_lufs(&[0.0; 500], 48_000), None);
         assert_eq!(loudest_lufs(&[], 48_000), None);
     }
 }

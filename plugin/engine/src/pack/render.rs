@@ -277,6 +277,6 @@ mod tests {
         assert_eq!(levelling_db(&tone(0.001), 48_000), MOST_LEVELLING_DB);
         assert_eq!(levelling_db(&tone(0.9), 48_000), -MOST_LEVELLING_DB);
         assert!(levelling_db(&tone(0.14), 48_000).abs() < 1.5);
-        assert_eq!(levelling_db(&[0.0; 48_000], 48_000), 0.0);
+        assert_eq!(levelling_db(&vec![0.0; 48_000], 48_000), 0.0);
     }
 }
