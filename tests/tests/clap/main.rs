@@ -12,6 +12,8 @@ mod note_ends;
 mod pitch;
 mod scan;
 mod single_notes;
+#[cfg(unix)]
+mod slow_model;
 mod stage;
 mod state;
 mod surface;
