@@ -224,7 +224,9 @@ fn device_view(status: &EngineStatus, engine: &Engine, meters: &Meters) -> Devic
         } => {
             view.condition = DeviceCondition::Ready;
             view.label = match (slowness, status.realtime_factor) {
-                (Some(slowness), _) => format!("{} · renders ahead, {slowness:.0}× slower", device.name()),
+                (Some(slowness), _) => {
+                    format!("{} · {:.2}× real time", device.name(), 1.0 / slowness.max(0.01))
+                }
                 (None, Some(factor)) => format!("{} · {factor:.0}× real time", device.name()),
                 (None, None) => device.name().into(),
             };
@@ -233,6 +235,10 @@ fn device_view(status: &EngineStatus, engine: &Engine, meters: &Meters) -> Devic
             };
             view.refusals = refusals.iter().map(refused).collect();
             view.facts.push(format!("Model {tag}"));
+            if slowness.is_some() {
+                view.facts
+                    .push("Its notes are rendered ahead, whole: it is slower than it is heard".into());
+            }
         }
     }
     if status.notes_from_disk > 0 {
@@ -255,7 +261,7 @@ fn device_view(status: &EngineStatus, engine: &Engine, meters: &Meters) -> Devic
     }
     if meters.degraded() > 0 {
         view.facts.push(format!(
-            "{} times a moving blend was followed coarsely",
+            "{} times the machine could not keep up, and a note was followed coarsely",
             meters.degraded()
         ));
     }
