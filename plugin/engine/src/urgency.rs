@@ -107,11 +107,15 @@ impl Allowance {
     /// Makes the calling thread what it is to be for this work.
     pub(crate) fn enter(&mut self, work: Urgency) {
         let next = self.of(work, Instant::now());
-        // What was lent meanwhile is given back.
-        if self.is_granted && (next != self.now || next == Urgency::Ordinary) {
+        if self.is_granted && next != self.now {
             self.is_granted = next.enter();
             self.now = next;
         }
+    }
+
+    /// The calling thread was [lent](Urgency::lend) this meanwhile: its work counts, and what comes next enters its own.
+    pub(crate) fn was_lent(&mut self, urgency: Urgency) {
+        self.now = urgency;
     }
 
     /// Such work has been done.
@@ -148,6 +152,15 @@ mod tests {
         let mut allowance = Allowance::new(began);
         allowance.spend(SPAN);
         assert_eq!(allowance.of(Urgency::Sounding, began), Urgency::Sounding);
+    }
+
+    #[test]
+    fn work_at_a_lent_urgency_counts() {
+        let began = Instant::now();
+        let mut allowance = Allowance::new(began);
+        allowance.was_lent(Urgency::Sounding);
+        allowance.spend(ALLOWED);
+        assert_eq!(allowance.of(Urgency::Sounding, began), Urgency::Ordinary);
     }
 
     #[cfg(target_os = "linux")]

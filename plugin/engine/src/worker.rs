@@ -90,11 +90,21 @@ pub(crate) struct RunOutcome {
 /// The threads.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    tasks: Vec<Sender<Task>>,
-    /// Tasks that each worker has not reported yet.
-    unreported: Vec<usize>,
-    threads: Vec<JoinHandle<()>>,
+    seats: Vec<Seat>,
     cancel: Arc<AtomicBool>,
+}
+
+/// A worker, as the scheduler sees it.
+#[derive(Debug)]
+struct Seat {
+    tasks: Sender<Task>,
+    /// Tasks that it has not reported yet.
+    unreported: usize,
+    thread: JoinHandle<()>,
+    /// Whether it was given something that nobody waits for, and may be lent another urgency for it.
+    is_in_no_hurry: bool,
+    /// Whether that was lent, until the worker has noticed.
+    is_lent: Arc<AtomicBool>,
 }
 
 impl Workers {
@@ -102,13 +112,12 @@ impl Workers {
     pub(crate) fn start(count: usize, scheduler: &CommandSender, news: &Arc<News>) -> Self {
         let cancel = Arc::new(AtomicBool::new(false));
         let mut workers = Self {
-            tasks: Vec::new(),
-            unreported: Vec::new(),
-            threads: Vec::new(),
+            seats: Vec::new(),
             cancel,
         };
         for index in 0..count {
             let (tasks, receiver) = unbounded();
+            let is_lent = Arc::new(AtomicBool::new(false));
             let worker = Worker {
                 index,
                 tasks: receiver,
@@ -116,14 +125,19 @@ impl Workers {
                 news: Arc::clone(news),
                 cancel: Arc::clone(&workers.cancel),
                 allowance: Allowance::new(Instant::now()),
+                is_lent: Arc::clone(&is_lent),
                 decoders: Vec::new(),
             };
             let thread = std::thread::Builder::new().name(format!("betwixt-worker-{index}"));
             // A system without room for another thread renders with those it has.
-            if let Ok(handle) = thread.spawn(move || worker.work()) {
-                workers.tasks.push(tasks);
-                workers.unreported.push(0);
-                workers.threads.push(handle);
+            if let Ok(thread) = thread.spawn(move || worker.work()) {
+                workers.seats.push(Seat {
+                    tasks,
+                    unreported: 0,
+                    thread,
+                    is_in_no_hurry: false,
+                    is_lent,
+                });
             }
         }
         workers
@@ -131,17 +145,17 @@ impl Workers {
 
     /// Number of threads.
     pub(crate) fn count(&self) -> usize {
-        self.tasks.len()
+        self.seats.len()
     }
 
     /// Workers that would take up a batch at once.
     pub(crate) fn idle_count(&self) -> usize {
-        self.unreported.iter().filter(|count| **count == 0).count()
+        self.seats.iter().filter(|seat| seat.unreported == 0).count()
     }
 
     /// Whether any worker is at something.
     pub(crate) fn is_busy(&self) -> bool {
-        self.unreported.iter().any(|count| *count > 0)
+        self.seats.iter().any(|seat| seat.unreported > 0)
     }
 
     /// Hands a batch to a worker that is idle.
@@ -149,11 +163,12 @@ impl Workers {
     /// # Errors
     /// Gives the batch back if none is.
     pub(crate) fn render(&mut self, batch: Batch, urgency: Urgency) -> Result<(), Batch> {
-        let Some(worker) = self.unreported.iter().position(|count| *count == 0) else {
+        let Some(seat) = self.seats.iter_mut().find(|seat| seat.unreported == 0) else {
             return Err(batch);
         };
-        self.unreported[worker] += 1;
-        match self.tasks[worker].send(Task::Render(batch, urgency)) {
+        seat.unreported += 1;
+        seat.is_in_no_hurry = urgency == Urgency::Ordinary;
+        match seat.tasks.send(Task::Render(batch, urgency)) {
             Ok(()) => Ok(()),
             Err(refused) => match refused.0 {
                 Task::Render(batch, _) => Err(batch),
@@ -162,36 +177,39 @@ impl Workers {
         }
     }
 
-    /// Lets those that are busy with what nobody waits for get on with it: someone does wait for what comes next.
-    pub(crate) fn hurry(&self) {
-        for (thread, unreported) in self.threads.iter().zip(&self.unreported) {
-            if *unreported > 0 {
-                Urgency::Sounding.lend(thread);
+    /// Lets those that are busy with what nobody waits for get on with it: someone does wait for what comes next. One that
+    /// renders what is waited for has the urgency that its allowance leaves it.
+    pub(crate) fn hurry(&mut self) {
+        for seat in &mut self.seats {
+            if seat.unreported > 0 && std::mem::take(&mut seat.is_in_no_hurry) {
+                Urgency::Sounding.lend(&seat.thread);
+                seat.is_lent.store(true, Ordering::Relaxed);
             }
         }
     }
 
     /// Lets every worker make its decoder before the first job comes, those that are busy after their job.
     pub(crate) fn prepare(&mut self, source: &Arc<dyn DecoderSource>) {
-        for (tasks, unreported) in self.tasks.iter().zip(&mut self.unreported) {
-            if tasks.send(Task::Prepare(Arc::clone(source))).is_ok() {
-                *unreported += 1;
+        for seat in &mut self.seats {
+            if seat.tasks.send(Task::Prepare(Arc::clone(source))).is_ok() {
+                seat.unreported += 1;
             }
         }
     }
 
     /// A worker has reported a task.
     pub(crate) fn reported(&mut self, worker: usize) {
-        if let Some(count) = self.unreported.get_mut(worker) {
-            *count = count.saturating_sub(1);
+        if let Some(seat) = self.seats.get_mut(worker) {
+            seat.unreported = seat.unreported.saturating_sub(1);
         }
     }
 
     /// Calls off what is being rendered and waits for the threads' end.
     pub(crate) fn stop(self) {
         self.cancel.store(true, Ordering::Relaxed);
-        drop(self.tasks);
-        for thread in self.threads {
+        // All are told before the first is waited for.
+        let threads: Vec<JoinHandle<()>> = self.seats.into_iter().map(|seat| seat.thread).collect();
+        for thread in threads {
             // A worker catches panics of decoders; one of its own has been reported by the panic hook.
             let _ = thread.join();
         }
@@ -206,6 +224,8 @@ struct Worker {
     news: Arc<News>,
     cancel: Arc<AtomicBool>,
     allowance: Allowance,
+    /// Whether the scheduler has lent it an urgency meanwhile.
+    is_lent: Arc<AtomicBool>,
     /// At most [`MOST_DECODERS`], the last used first.
     decoders: Vec<(Arc<dyn DecoderSource>, Box<dyn Decoder>)>,
 }
@@ -213,6 +233,7 @@ struct Worker {
 impl Worker {
     fn work(mut self) {
         while let Ok(task) = self.tasks.recv() {
+            self.notice_loan();
             let runs = match task {
                 Task::Prepare(source) => {
                     self.allowance.enter(Urgency::Ordinary);
@@ -226,6 +247,7 @@ impl Worker {
                     self.allowance.enter(urgency);
                     let began = Instant::now();
                     let runs = self.render(batch);
+                    self.notice_loan();
                     self.allowance.spend(began.elapsed());
                     runs
                 }
@@ -241,6 +263,12 @@ impl Worker {
             if rendered {
                 self.news.announce();
             }
+        }
+    }
+
+    fn notice_loan(&mut self) {
+        if self.is_lent.swap(false, Ordering::Relaxed) {
+            self.allowance.was_lent(Urgency::Sounding);
         }
     }
 
