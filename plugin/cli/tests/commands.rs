@@ -1,5 +1,7 @@
 //! The command `betwixt` as a user runs it: the built program, the shipped model, real files.
 
+mod program;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -7,38 +9,7 @@ use std::time::{Duration, Instant};
 
 use betwixt_engine::pitch_detect;
 use betwixt_engine::resources::{LIBRARY_NAME, RESOURCES_VARIABLE, Resources};
-
-fn betwixt(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_betwixt"));
-    command.current_dir(folder).args(args);
-    command
-}
-
-fn run(folder: &Path, args: &[&str]) -> Output {
-    betwixt(folder, args).output().unwrap()
-}
-
-fn ok(folder: &Path, args: &[&str]) -> String {
-    let output = run(folder, args);
-    let (out, err) = (
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(
-        output.status.success(),
-        "{args:?}: {err}; `cargo xtask test` puts library and model in place"
-    );
-    out
-}
-
-/// The sentence that bad input gets.
-fn refused(output: &Output) -> String {
-    let message = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{message}");
-    assert_eq!(message.trim_end().lines().count(), 1, "{message}");
-    assert!(message.starts_with("error: "), "{message}");
-    message
-}
+use program::{betwixt, ok, refused, run};
 
 fn shipped_model() -> PathBuf {
     let found = Resources::find().and_then(|found| found.model("spectral"));

@@ -1,49 +1,28 @@
 //! `betwixt pack` as a user runs it: the built program, the shipped model, a factory preset, real files.
 
+mod program;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use betwixt_engine::pitch_detect;
+use program::{betwixt, ok, refused, run};
 
 /// Woodwind, voices, a plucked and a bowed string.
 const PRESET: &str = "far_valley";
 /// Sounds of this preset are all held.
 const HELD_PRESET: &str = "string_machine";
 
-fn betwixt(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_betwixt"));
-    command.current_dir(folder).args(args);
-    command
-}
-
-fn run(folder: &Path, args: &[&str]) -> Output {
-    betwixt(folder, args).output().unwrap()
-}
-
-fn ok(folder: &Path, args: &[&str]) -> String {
-    let output = run(folder, args);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{args:?}: {errors}; `cargo xtask test` puts library and model in place"
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// The sentence that bad input gets.
-fn refused(folder: &Path, args: &[&str]) -> String {
-    let output = run(folder, args);
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{message}");
-    assert_eq!(message.trim_end().lines().count(), 1, "{message}");
-    message
-}
-
 /// A command line of words, with what else is to stand in it.
 fn pack<'a>(words: &'a str, output: &'a str) -> Vec<&'a str> {
-    let mut args = vec!["pack", "--preset", PRESET];
+    pack_of(PRESET, words, output)
+}
+
+/// The same of another preset.
+fn pack_of<'a>(preset: &'a str, words: &'a str, output: &'a str) -> Vec<&'a str> {
+    let mut args = vec!["pack", "--preset", preset];
     args.extend(words.split_whitespace());
     args.extend(["-o", output]);
     args
@@ -207,7 +186,8 @@ fn a_pack_in_the_form_of_nsynth_is_as_its_page_says() {
         assert!(listing.contains(&format!("\"note_str\": \"{name}\"")), "{name}");
     }
     assert!(
-        refused(folder, &pack("--format nsynth --rate 48000", "x")).starts_with("error: --rate is 48000")
+        refused(&run(folder, &pack("--format nsynth --rate 48000", "x")))
+            .starts_with("error: --rate is 48000")
     );
 }
 
@@ -217,24 +197,9 @@ fn loops_are_held_without_a_step_and_at_one_level() {
     let folder = folder.path();
     let mut loops = 0;
     for (depth, seconds) in [("16", "2"), ("24", "4")] {
-        let args = [
-            "pack",
-            "--preset",
-            HELD_PRESET,
-            "--format",
-            "wav",
-            "--keys",
-            "36:84:12",
-            "--velocities",
-            "40,127",
-            "--depth",
-            depth,
-            "--seconds",
-            seconds,
-            "-o",
-            depth,
-        ];
-        ok(folder, &args);
+        let words =
+            format!("--format wav --keys 36:84:12 --velocities 40,127 --depth {depth} --seconds {seconds}");
+        ok(folder, &pack_of(HELD_PRESET, &words, depth));
         let samples = folder.join(depth).join("samples");
         for name in names(&samples) {
             let Sample { samples, held, .. } = sample(&samples.join(&name));
@@ -272,22 +237,8 @@ fn loops_are_held_without_a_step_and_at_one_level() {
 fn loudness_is_even_over_the_keys_and_follows_the_velocity() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let args = [
-        "pack",
-        "--preset",
-        HELD_PRESET,
-        "--format",
-        "wav",
-        "--keys",
-        "36:84:12",
-        "--velocities",
-        "40,127",
-        "--seconds",
-        "2",
-        "-o",
-        "out",
-    ];
-    ok(folder, &args);
+    let words = "--format wav --keys 36:84:12 --velocities 40,127 --seconds 2";
+    ok(folder, &pack_of(HELD_PRESET, words, "out"));
     let samples = folder.join("out/samples");
     let level = |name: &str| {
         let Sample { samples, .. } = sample(&samples.join(name));
@@ -384,14 +335,14 @@ fn a_pack_that_is_there_is_not_made_again_and_another_is_not_written_over_it() {
     ok(folder, &pack(words, "out"));
     assert!(ok(folder, &pack(words, "out")).contains("all of which were there"));
     let before = tree(folder);
-    let message = refused(folder, &pack("--format wav --keys 62 --seconds 0.5", "out"));
+    let message = refused(&run(folder, &pack("--format wav --keys 62 --seconds 0.5", "out")));
     assert!(
         message.contains("out: is there already and is not this pack"),
         "{message}"
     );
     std::fs::write(folder.join("file"), "mine").unwrap();
-    assert!(refused(folder, &pack(words, "file")).contains("is there already"));
-    assert!(refused(folder, &pack(words, "file/out")).contains("cannot be written"));
+    assert!(refused(&run(folder, &pack(words, "file"))).contains("is there already"));
+    assert!(refused(&run(folder, &pack(words, "file/out"))).contains("cannot be written"));
     std::fs::remove_file(folder.join("file")).unwrap();
     assert!(tree(folder) == before);
 }
@@ -400,15 +351,15 @@ fn a_pack_that_is_there_is_not_made_again_and_another_is_not_written_over_it() {
 fn bad_input_gets_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let message = |words: &str| refused(folder, &pack(words, "out"));
+    let message = |words: &str| refused(&run(folder, &pack(words, "out")));
     assert!(message("--format sf2").contains("sfz, decentsampler, multisample, nsynth or wav"));
     assert!(message("--format sfz --keys 36-96").contains("LOWEST:HIGHEST:STEP"));
     assert!(message("--format sfz --velocities 90,20").contains("rising numbers"));
     assert!(message("--format sfz --shard 3/2").contains("I/N with I from 1 to N"));
     assert!(message("--format sfz --depth 32").contains("16, 24 or 32f"));
     assert!(message("--format sfz --seconds 1000").contains("--seconds is 1000"));
-    assert!(refused(folder, &["pack", "-o", "out"]).contains("--preset"));
-    assert!(refused(folder, &["pack", "--merge", "nowhere", "-o", "out"]).contains("cannot be read"));
+    assert!(refused(&run(folder, &["pack", "-o", "out"])).contains("--preset"));
+    assert!(refused(&run(folder, &["pack", "--merge", "nowhere", "-o", "out"])).contains("cannot be read"));
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
 }
 
