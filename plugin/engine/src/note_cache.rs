@@ -141,6 +141,24 @@ impl NoteCache {
 
     /// Takes a new note in; one that was there under its key is out of date from now on.
     pub(crate) fn insert(&mut self, note: Arc<RenderedNote>, job: Box<Job>) -> NoteId {
+        let is_whole = matches!(job.sink, Sink::Whole { .. });
+        let (source, checkpoints) = (Arc::clone(&job.source), vec![job.render.clone()]);
+        self.take_in(note, is_whole, source, checkpoints, Rendering::Resting(job))
+    }
+
+    /// Takes in a slow model's note that came whole from the disk.
+    pub(crate) fn insert_whole(&mut self, note: Arc<RenderedNote>, source: &Arc<dyn DecoderSource>) {
+        self.take_in(note, true, Arc::clone(source), Vec::new(), Rendering::Ended);
+    }
+
+    fn take_in(
+        &mut self,
+        note: Arc<RenderedNote>,
+        is_whole: bool,
+        source: Arc<dyn DecoderSource>,
+        checkpoints: Vec<NoteRender>,
+        rendering: Rendering,
+    ) -> NoteId {
         let id = NoteId(self.next_id);
         self.next_id += 1;
         self.current.insert(note.key(), id);
@@ -148,11 +166,11 @@ impl NoteCache {
             note,
             begun: Instant::now(),
             was_asked: true,
-            is_whole: matches!(job.sink, Sink::Whole { .. }),
+            is_whole,
             ahead_for: None,
-            source: Arc::clone(&job.source),
-            checkpoints: vec![job.render.clone()],
-            rendering: Rendering::Resting(job),
+            source,
+            checkpoints,
+            rendering,
             bytes: 0,
             holders: Vec::new(),
         };
@@ -160,28 +178,6 @@ impl NoteCache {
         self.bytes += cached.bytes;
         self.notes.insert(id, cached);
         id
-    }
-
-    /// Takes in a slow model's note that came whole from the disk.
-    pub(crate) fn insert_whole(&mut self, note: Arc<RenderedNote>, source: &Arc<dyn DecoderSource>) {
-        let id = NoteId(self.next_id);
-        self.next_id += 1;
-        self.current.insert(note.key(), id);
-        let mut cached = CachedNote {
-            note,
-            begun: Instant::now(),
-            was_asked: true,
-            is_whole: true,
-            ahead_for: None,
-            source: Arc::clone(source),
-            checkpoints: Vec::new(),
-            rendering: Rendering::Ended,
-            bytes: 0,
-            holders: Vec::new(),
-        };
-        cached.bytes = cached.count_bytes();
-        self.bytes += cached.bytes;
-        self.notes.insert(id, cached);
     }
 
     /// The name of a key's note, if it is rendered or being rendered and has not failed.
