@@ -221,23 +221,25 @@ fn files_of(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 /// The folder where the user's own sounds, presets and models lie, whether it is there or not.
 pub(crate) fn user_folder() -> Option<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    if let Some(folder) = variable(USER_FOLDER_VARIABLE) {
+    if let Some(folder) = folder_variable(USER_FOLDER_VARIABLE) {
         return Some(folder);
     }
     if cfg!(target_os = "windows") {
-        variable("APPDATA").map(|folder| folder.join("Betwixt"))
+        folder_variable("APPDATA").map(|folder| folder.join("Betwixt"))
     } else if cfg!(target_os = "macos") {
-        variable("HOME").map(|home| home.join("Library/Application Support/Betwixt"))
+        folder_variable("HOME").map(|home| home.join("Library/Application Support/Betwixt"))
     } else {
-        let data =
-            variable("XDG_DATA_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/share")));
+        let data = folder_variable("XDG_DATA_HOME")
+            .or_else(|| folder_variable("HOME").map(|home| home.join(".local/share")));
         data.map(|folder| folder.join("betwixt"))
     }
+}
+
+/// The folder that an environment variable names, if it is set and not empty.
+pub(crate) fn folder_variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 #[cfg(test)]

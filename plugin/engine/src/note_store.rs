@@ -18,6 +18,7 @@ use crossbeam::channel::{Receiver, Sender, unbounded};
 use sha2::{Digest, Sha256};
 
 use crate::command_queue::{Command, CommandSender};
+use crate::library::folder_variable;
 use crate::note_file::NoteFile;
 use crate::whole_file;
 
@@ -60,20 +61,16 @@ impl NoteShelf {
 
 /// The user's folder for what can be made again, whether it is there or not.
 fn cache_folder() -> Option<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    if let Some(folder) = variable(CACHE_FOLDER_VARIABLE) {
+    if let Some(folder) = folder_variable(CACHE_FOLDER_VARIABLE) {
         return Some(folder);
     }
     if cfg!(target_os = "windows") {
-        variable("LOCALAPPDATA").map(|folder| folder.join("Betwixt").join("Cache"))
+        folder_variable("LOCALAPPDATA").map(|folder| folder.join("Betwixt").join("Cache"))
     } else if cfg!(target_os = "macos") {
-        variable("HOME").map(|home| home.join("Library/Caches/Betwixt"))
+        folder_variable("HOME").map(|home| home.join("Library/Caches/Betwixt"))
     } else {
-        let caches = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
+        let caches = folder_variable("XDG_CACHE_HOME")
+            .or_else(|| folder_variable("HOME").map(|home| home.join(".cache")));
         caches.map(|folder| folder.join("betwixt"))
     }
 }
