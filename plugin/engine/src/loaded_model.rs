@@ -181,7 +181,7 @@ impl LoadedModel {
         }
         let wanted = f32::from(key);
         for sound in patch.corners().iter().flatten() {
-            if (sound.at_pitch(wanted).pitch - wanted).abs() > EMBEDDED_PITCH_TOLERANCE {
+            if (sound.nearest(wanted).0 - wanted).abs() > EMBEDDED_PITCH_TOLERANCE {
                 let pitches: Vec<String> = sound.further.iter().map(|at| at.pitch.to_string()).collect();
                 return Err(format!(
                     "key {key}: {} plays the pitches of its sounds only, and \"{}\" has {}: samplers play the keys between",

@@ -345,36 +345,37 @@ impl Sound {
         })
     }
 
-    /// The sound as it is at the nearest of its pitches: with one embedding.
-    pub fn at_pitch(self: &Arc<Self>, pitch: f32) -> Arc<Self> {
-        let far = |of: f32| (of - pitch).abs();
-        let nearest = self
+    /// The nearest of its pitches, and the embedding at that; its own of two that are as near.
+    pub(crate) fn nearest(&self, pitch: f32) -> (f32, &Embedding) {
+        let own = (self.pitch, &self.embedding);
+        let further = self
             .further
             .iter()
-            .min_by(|a, b| far(a.pitch).total_cmp(&far(b.pitch)));
-        match nearest {
-            None => Arc::clone(self),
-            Some(nearest) => {
-                let (pitch, embedding) = if far(nearest.pitch) < far(self.pitch) {
-                    (nearest.pitch, nearest.embedding.clone())
-                } else {
-                    (self.pitch, self.embedding.clone())
-                };
-                Arc::new(Self {
-                    name: self.name.clone(),
-                    family: self.family.clone(),
-                    tags: self.tags.clone(),
-                    licence: self.licence.clone(),
-                    source: self.source.clone(),
-                    model: self.model.clone(),
-                    pitch,
-                    gain_db: self.gain_db,
-                    loop_region: self.loop_region,
-                    embedding,
-                    further: Vec::new(),
-                })
-            }
+            .map(|further| (further.pitch, &further.embedding));
+        let far = |of: &(f32, &Embedding)| (of.0 - pitch).abs();
+        let all = std::iter::once(own).chain(further);
+        all.min_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or(own)
+    }
+
+    /// The sound as it is at the nearest of its pitches: with one embedding.
+    pub fn at_pitch(self: &Arc<Self>, pitch: f32) -> Arc<Self> {
+        if self.further.is_empty() {
+            return Arc::clone(self);
         }
+        let (pitch, embedding) = self.nearest(pitch);
+        Arc::new(Self {
+            name: self.name.clone(),
+            family: self.family.clone(),
+            tags: self.tags.clone(),
+            licence: self.licence.clone(),
+            source: self.source.clone(),
+            model: self.model.clone(),
+            pitch,
+            gain_db: self.gain_db,
+            loop_region: self.loop_region,
+            embedding: embedding.clone(),
+            further: Vec::new(),
+        })
     }
 
     /// The lowest and the highest pitch that it has an embedding at.
