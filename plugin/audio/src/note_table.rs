@@ -98,6 +98,7 @@ impl NoteTable {
         entry.users += 1;
         entry.recent = true;
         if let Some(note) = &entry.note {
+            note.join();
             note.touch();
         }
         Some(slot)
@@ -106,7 +107,10 @@ impl NoteTable {
     /// A voice no longer uses the slot.
     pub fn release(&mut self, slot: NoteSlot, end: &mut AudioEnd) {
         let Some(entry) = self.entry_mut(slot) else { return };
-        entry.users = entry.users.saturating_sub(1);
+        if entry.users > 0 {
+            entry.users -= 1;
+            entry.note.iter().for_each(|note| note.leave());
+        }
         if entry.users == 0 && (entry.retiring || entry.refused) {
             self.remove(slot, end);
         }
@@ -140,7 +144,10 @@ impl NoteTable {
         self.grants += 1;
         if let Some(slot) = self.find(note.key()) {
             match self.entry_mut(slot) {
-                Some(entry) if entry.note.is_none() && !entry.refused => entry.note = Some(note),
+                Some(entry) if entry.note.is_none() && !entry.refused => {
+                    (0..entry.users).for_each(|_| note.join());
+                    entry.note = Some(note);
+                }
                 _ => end.give_back(note),
             }
         } else {
@@ -286,6 +293,16 @@ impl NoteTable {
     }
 }
 
+impl Drop for NoteTable {
+    /// With the instrument its voices go too: the notes that they had may be other instruments' as well.
+    fn drop(&mut self) {
+        for entry in self.entries.iter().flatten() {
+            let note = entry.note.iter();
+            note.for_each(|note| (0..entry.users).for_each(|_| note.leave()));
+        }
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -321,6 +338,25 @@ mod tests {
         assert!(matches!(table.lookup(first), Lookup::Awaited));
         table.grant(note(1), &mut audio);
         assert!(matches!(table.lookup(first), Lookup::Note(_)));
+    }
+
+    #[test]
+    fn a_note_is_heard_as_long_as_a_voice_has_it() {
+        let (mut audio, _scheduler) = link();
+        let mut table = NoteTable::new();
+        let early = table.acquire(key(1), &mut audio).unwrap();
+        let here = note(1);
+        assert!(!here.is_heard(), "it has not come");
+        table.grant(Arc::clone(&here), &mut audio);
+        assert!(here.is_heard());
+        let late = table.acquire(key(1), &mut audio).unwrap();
+        table.release(early, &mut audio);
+        assert!(here.is_heard());
+        table.release(late, &mut audio);
+        assert!(!here.is_heard());
+        table.acquire(key(1), &mut audio).unwrap();
+        drop(table);
+        assert!(!here.is_heard(), "the instrument has gone");
     }
 
     #[test]

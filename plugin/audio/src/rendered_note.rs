@@ -35,6 +35,8 @@ pub struct RenderedNote {
     state: AtomicU8,
     /// Sample up to which some voice asked for audio.
     wanted: AtomicUsize,
+    /// Voices that wait for it or play it.
+    listeners: AtomicUsize,
     last_used: AtomicU64,
     /// Where a whole note is looped. Set before `FINISHED` is stored.
     looped: OnceLock<NoteLoop>,
@@ -80,6 +82,7 @@ impl RenderedNote {
             available: AtomicUsize::new(0),
             state: AtomicU8::new(GROWING),
             wanted: AtomicUsize::new(0),
+            listeners: AtomicUsize::new(0),
             last_used: AtomicU64::new(USE_CLOCK.fetch_add(1, Ordering::Relaxed)),
             looped: OnceLock::new(),
         });
@@ -165,6 +168,22 @@ impl RenderedNote {
     /// The sample up to which some voice asked for audio. May be past the capacity.
     pub fn wanted(&self) -> usize {
         self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Another voice waits for the note or plays it.
+    pub fn join(&self) {
+        self.listeners.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One of the voices that [joined](Self::join) is done with it.
+    pub fn leave(&self) {
+        let before = self.listeners.fetch_sub(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "nobody was there");
+    }
+
+    /// Whether any voice waits for the note or plays it. What is [wanted](Self::wanted) of one that none does can wait.
+    pub fn is_heard(&self) -> bool {
+        self.listeners.load(Ordering::Relaxed) > 0
     }
 
     /// Marks the note as used now.

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use betwixt_audio::note::{NoteKey, PatchId};
 use betwixt_audio::rendered_note::RenderedNote;
@@ -22,6 +22,9 @@ pub(crate) const DEFAULT_BUDGET_BYTES: usize = 512 << 20;
 
 /// Notes that are rendered ahead for one instance and not asked for yet.
 const MOST_AHEAD: usize = 24;
+
+/// Time that a granted note may take to the voice that asked for it: the longest blocks of hosts.
+const GRANT_TRAVEL: Duration = Duration::from_millis(250);
 
 /// Names a rendered note in the cache; older ones are smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +62,8 @@ pub(crate) struct CachedNote {
     pub rendering: Rendering,
     /// When its rendering was asked for.
     pub begun: Instant,
+    /// Until then it may be on its way to the voice that asked for it last.
+    travels_until: Instant,
     /// Whether anyone has asked for it: others are rendered ahead, and go first.
     pub was_asked: bool,
     /// Whether it is a slow model's, granted when it is whole.
@@ -85,11 +90,12 @@ impl CachedNote {
         Arc::strong_count(&self.note) > own
     }
 
-    /// Whether someone holds it, or may soon, and wants more of it than there is, and no worker is at it.
+    /// Whether someone hears it, or may soon, and wants more of it than there is, and no worker is at it.
     pub(crate) fn is_wanting(&self) -> bool {
+        let is_awaited = || self.is_held() && (self.note.is_heard() || Instant::now() < self.travels_until);
         matches!(self.rendering, Rendering::Resting(_))
             && self.note.wanted() > self.note.available()
-            && (self.ahead_for.is_some() || self.is_held())
+            && (self.ahead_for.is_some() || is_awaited())
     }
 
     /// Whether it was begun, has not come to its end, and nobody has it rendered on.
@@ -162,9 +168,11 @@ impl NoteCache {
         let id = NoteId(self.next_id);
         self.next_id += 1;
         self.current.insert(note.key(), id);
+        let begun = Instant::now();
         let mut cached = CachedNote {
             note,
-            begun: Instant::now(),
+            begun,
+            travels_until: begun + GRANT_TRAVEL,
             was_asked: true,
             is_whole,
             ahead_for: None,
@@ -244,6 +252,7 @@ impl NoteCache {
             return None;
         }
         (cached.was_asked, cached.ahead_for) = (true, None);
+        cached.travels_until = Instant::now() + GRANT_TRAVEL;
         if !cached.holders.contains(&to) {
             cached.holders.push(to);
         }
@@ -620,13 +629,24 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_notes_that_someone_holds_are_rendered_on() {
-        let cache = filled(1 << 20, 1);
-        let note = &cache.find(&key(0)).unwrap().note;
+    fn only_notes_that_a_voice_has_or_that_are_on_their_way_to_one_are_rendered_on() {
+        let mut cache = filled(1 << 20, 1);
+        let note = Arc::clone(&cache.find(&key(0)).unwrap().note);
         note.want(5 * CHUNK);
-        assert_eq!(cache.wanting().count(), 0);
-        let voice = Arc::clone(note);
+        assert_eq!(cache.wanting().count(), 1, "the voice will have it in a moment");
+        let id = cache.id_of(&key(0)).unwrap();
+        cache.get_mut(id).unwrap().travels_until = Instant::now();
+        assert_eq!(
+            cache.wanting().count(),
+            0,
+            "it lies in a table, and nobody plays it"
+        );
+        note.join();
         assert_eq!(cache.wanting().count(), 1);
-        drop(voice);
+        note.leave();
+        assert_eq!(cache.wanting().count(), 0, "the voice has gone");
+        note.join();
+        drop(note);
+        assert_eq!(cache.wanting().count(), 0, "so has its instrument");
     }
 }

@@ -17,7 +17,7 @@ use crate::stream_table::StreamTable;
 use crate::worker::{Assigned, Batch};
 
 /// A sounding voice with less than this ahead of it is urgent.
-const SAFE_HEADROOM_MS: usize = 60;
+const SAFE_HEADROOM_MS: i64 = 60;
 /// A stream's chunk is due so long after its voice asked for it.
 const STREAM_DUE: Duration = Duration::from_millis(8);
 /// A note's first chunk is due so long after it was asked for.
@@ -147,14 +147,17 @@ impl Turn {
         let Rendering::Resting(job) = &cached.rendering else {
             return None;
         };
-        if cached.note.wanted() <= cached.note.available() {
+        if !cached.is_wanting() {
             return None;
         }
         let (class, due) = match headroom_ms(&cached.note) {
             _ if !cached.was_asked => (Class::Ahead, cached.begun),
             None => (Class::Due, cached.begun + FIRST_CHUNK_DUE),
-            Some(left) if left < SAFE_HEADROOM_MS => (Class::Due, now + Duration::from_millis(left as u64)),
-            Some(left) => (Class::Patient, now + Duration::from_millis(left as u64)),
+            Some(left_ms) => {
+                let is_urgent = left_ms < SAFE_HEADROOM_MS;
+                let class = if is_urgent { Class::Due } else { Class::Patient };
+                (class, moment(now, left_ms))
+            }
         };
         let most = if class == Class::Ahead || are_streams && class == Class::Patient {
             PATIENT_RUN_CHUNKS
@@ -209,12 +212,27 @@ impl RunKind {
     }
 }
 
-/// What the farthest voice has ahead of it; none if the note has not begun.
-fn headroom_ms(note: &RenderedNote) -> Option<usize> {
+/// What the farthest voice has ahead of it: less than nothing if it goes on in an echo of what there was. None if the note has
+/// not begun.
+fn headroom_ms(note: &RenderedNote) -> Option<i64> {
     let rate = note.sample_rate_hz() as usize;
     let lead = (LEAD_MS * rate as f32 / 1000.0) as usize;
     let available = note.available();
-    (available > 0).then(|| (available + lead).saturating_sub(note.wanted()) * 1000 / rate)
+    // More than a minute either way is no matter of hurry.
+    let ms = |samples: usize| (samples.min(60 * rate) * 1000 / rate) as i64;
+    let (there, wanted) = (available + lead, note.wanted());
+    (available > 0).then(|| ms(there.saturating_sub(wanted)) - ms(wanted.saturating_sub(there)))
+}
+
+/// So many milliseconds from now, or before.
+fn moment(now: Instant, in_ms: i64) -> Instant {
+    let distance = Duration::from_millis(in_ms.unsigned_abs());
+    if in_ms < 0 {
+        // A clock that has just begun has no moments before.
+        now.checked_sub(distance).unwrap_or(now)
+    } else {
+        now + distance
+    }
 }
 
 #[cfg(test)]
@@ -343,5 +361,29 @@ mod tests {
         );
         assert_eq!(next(&mut cache, &mut queue, 1).unwrap().len(), 3);
         assert!(next(&mut cache, &mut queue, 1).is_none());
+    }
+
+    #[test]
+    fn the_note_that_is_missed_longest_goes_first() {
+        let (mut cache, mut queue, held) = waiting(2);
+        for note in queue.wanting.clone() {
+            let Rendering::Resting(job) = &mut cache.get_mut(note).unwrap().rendering else {
+                panic!("it rests");
+            };
+            let samples = job
+                .render
+                .next_run(&mut Silence, &AtomicBool::new(false))
+                .unwrap();
+            job.publish(&samples).unwrap();
+        }
+        held[0].want(40_000);
+        held[1].want(41_000);
+        let batch = next(&mut cache, &mut queue, 1).unwrap();
+        assert_eq!(batch[0].job.render.rendered_chunks(), 1);
+        let first = cache.get(match batch[0].id {
+            JobId::Note(id) => id,
+            JobId::Stream(_) => panic!("there are no streams"),
+        });
+        assert_eq!(first.unwrap().note.key(), held[1].key());
     }
 }
