@@ -10,6 +10,7 @@ mod bundle;
 mod command;
 mod demo;
 mod demo_report;
+mod disk_space;
 mod folder;
 mod import_nsynth;
 mod info_plist;

@@ -43,9 +43,9 @@ impl PythonEnv {
         environment.create()?;
         let mut install = environment.pip();
         // A lock names all that is needed; what a package asks for beyond it (1.3 GB of CUDA, in torch's case) is not.
-        install
-            .args(["install", "--quiet", "--no-input", "--no-deps", "--requirement"])
-            .arg(lock);
+        install.args(["install", "--quiet", "--no-input", "--no-deps"]);
+        // Gigabytes that are installed once would lie in pip's cache as well.
+        install.args(["--no-cache-dir", "--requirement"]).arg(lock);
         command::run(&mut install)
             .with_context(|| format!("the packages pinned in {} could not be installed", lock.display()))?;
         fs::write(&stamp, wanted).with_context(|| format!("{} can't be written", stamp.display()))?;

@@ -13,12 +13,13 @@ use crate::bundle::{self, Profile};
 use crate::python_env::PythonEnv;
 use crate::test_count::TestCount;
 use crate::workspace::Workspace;
-use crate::{command, resources, soak, system_packages, table};
+use crate::{command, disk_space, resources, soak, system_packages, table};
 
 /// The task.
 pub fn run(workspace: &Workspace) -> Result<()> {
     let mut run = Run::default();
     run.prepare("set up", || {
+        disk_space::ensure(&workspace.target, FULL_TARGET_MEGABYTES)?;
         let packages = [
             system_packages::BUILD,
             system_packages::SCREEN,
@@ -60,6 +61,9 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     }
     run.close()
 }
+
+/// What cargo's folder holds after this task, with all builds and Python environments, and the largest download beside it.
+const FULL_TARGET_MEGABYTES: u64 = 12_000;
 
 /// The step that plays the real engine hard.
 const SOAK: &str = "soak (RealtimeSanitizer)";
