@@ -50,6 +50,11 @@ impl Echo {
         self.end = self.end.min(sample);
     }
 
+    /// Lasts until this sample at least: what follows is faded in over it.
+    pub fn last_until(&mut self, sample: usize) {
+        self.end = self.end.max(sample);
+    }
+
     /// The sample at `position`, from those before the limit.
     pub fn sample(&self, position: usize, heard: impl Fn(usize) -> f32) -> f32 {
         let since = position.saturating_sub(self.limit);

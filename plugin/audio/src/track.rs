@@ -261,17 +261,19 @@ impl Track {
         };
         let next = position + MAX_REACH + 1;
         let is_in_time = next <= first_sample;
+        // What is left of the note to fade out: nothing more of it will be rendered.
+        let left = note.available().saturating_sub(next);
         let has_come = if is_in_time {
             let is_whole = !may_lapse || note.is_finished() || note.available() >= first_sample;
             is_whole && (reader.is_finished() || reader.is_failed() || reader.available() > first_sample)
         } else {
-            self.has_stream(next, by)
+            self.has_stream(next, by) && (left >= by.late_join || note.is_finished())
         };
         if has_come {
             self.splice = Some(Splice {
                 from: Source::Note,
                 at: if is_in_time { first_sample } else { next },
-                fade_samples: if is_in_time { 0 } else { by.late_join },
+                fade_samples: if is_in_time { 0 } else { by.late_join.min(left) },
             });
             self.heard = Source::Stream;
         }
@@ -348,8 +350,9 @@ impl Track {
             has_come.then_some(Source::of(origin))
         };
         if let Some(back) = back {
+            echo.last_until(next + by.late_join);
             self.splice = Some(Splice {
-                from: self.heard,
+                from: Source::Echo(origin, echo),
                 at: next,
                 fade_samples: by.late_join,
             });

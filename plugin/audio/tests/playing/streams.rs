@@ -261,6 +261,32 @@ fn a_stream_that_stays_away_is_waited_for_in_silence_and_comes_back() {
 }
 
 #[test]
+fn a_stream_that_comes_as_its_echo_ends_is_heard() {
+    for away in 120..180 {
+        let mut stage = stage(0.0);
+        stage.live(0, &[at(0, on(69))]);
+        let mut all = Vec::new();
+        for block in 0..2800 {
+            if block == 400 {
+                stage.settings.blend.x = 1.0;
+            }
+            // What is there lasts for some 20 of these blocks, its echo for 120.
+            if !(2400..2400 + away).contains(&block) {
+                stage.work();
+            }
+            all.extend(stage.live(32, &[]));
+        }
+        assert_eq!(stage.meters.waiting_voices(), 0, "away for {away} blocks");
+        assert!(peak(&all[2700 * 32..]) > 0.15, "away for {away} blocks");
+        assert!(
+            jump(&all[4000..]) < 0.1 * (0.0576 + 0.1152) * 1.1,
+            "{}, away for {away} blocks",
+            jump(&all[4000..])
+        );
+    }
+}
+
+#[test]
 fn where_streams_are_refused_the_note_plays_on_as_it_was() {
     let mut stage = stage(0.0);
     stage.settings.width = 0.5;
