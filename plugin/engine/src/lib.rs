@@ -24,7 +24,7 @@
 //! those that may come next, `job` what is rendered of either, [`pace`] whether a model is fast enough to be played as it renders,
 //! `render_plan` in which order the notes of one that is not are rendered ahead, `audio_loop` where those are looped,
 //! `note_store` the disk that keeps them, `note_file` as what, `urgency` when it goes before other threads; [`note_render`] the path by which every note is rendered,
-//! `blended_note` what sounds in it, `note_reading`, `playhead`, `heat` what its decoder is told at each frame;
+//! `blended_note` what sounds in it, `voicing` which layers of its sounds, `note_reading`, `playhead`, `heat` what its decoder is told at each frame;
 //! [`patience`] waiting, offline only; [`status`] what the window shows.
 //!
 //! Offline:
@@ -74,6 +74,7 @@ mod stream_table;
 pub mod sustain_loop;
 pub mod tuning;
 mod urgency;
+mod voicing;
 pub mod wav;
 pub mod whole_file;
 mod work_queue;
