@@ -15,7 +15,7 @@
 //! of graphs, checked; [`encoder`], [`decoder`] its two halves.
 //!
 //! Sounds:
-//! [`audio_file`] recordings in; [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound; [`embedding`]
+//! [`audio_file`] recordings in; [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound, [`multisample`] from many; [`embedding`]
 //! how a sound unfolds; [`sound`] the `.sound` file; [`patch`] the four corners; [`preset`], [`library`] what there is to pick.
 //!
 //! Playing:
@@ -51,6 +51,7 @@ mod loaded_model;
 mod look_ahead;
 pub mod midi_file;
 pub mod model;
+pub mod multisample;
 mod note_cache;
 mod note_file;
 mod note_reading;
