@@ -1,10 +1,9 @@
 //! What 64 held voices cost in blocks of 128: the time of an iteration over 8192 is the time a voice and sample.
 
-use betwixt_audio::blend::CornerMask;
 use betwixt_audio::event::{Event, EventKind, NoteAddress};
 use betwixt_audio::instrument::Instrument;
 use betwixt_audio::link::{ToAudio, link};
-use betwixt_audio::note::{NoteKey, Part, PatchId, Strike};
+use betwixt_audio::note::{NoteKey, Part, PatchId, PatchView, Strike};
 use betwixt_audio::rendered_note::RenderedNote;
 use betwixt_audio::settings::Settings;
 use betwixt_audio::timbre::Timbre;
@@ -28,10 +27,7 @@ fn voices(criterion: &mut Criterion) {
         let mut instrument = Instrument::new(audio, Default::default());
         instrument.prepare(host_hz);
         scheduler
-            .send(ToAudio::Patch {
-                id: PatchId(1),
-                occupied: CornerMask::ALL,
-            })
+            .send(ToAudio::Patch(PatchView::plain(PatchId(1))))
             .unwrap();
         for key in 0..VOICES {
             let key = NoteKey {

@@ -5,7 +5,7 @@
 //! two above the highest. A note of the grid has the timbre of rest: only where it lies on the pad differs.
 
 use crate::blend::{Blend, BlendCell};
-use crate::note::{NoteKey, Part, PatchId, Strike};
+use crate::note::{NoteKey, Part, PatchId, Strike, VelocityCell};
 use crate::timbre::{Timbre, TimbreCell};
 
 /// The lowest and the highest pitch that notes are rendered at, MIDI note numbers.
@@ -107,6 +107,7 @@ impl Grid {
                 timbre,
                 start_ms: 0,
                 attack_from: None,
+                velocity: VelocityCell::NONE,
             },
             part: Part::Mid,
             pitch_cents: 100 * pitch,

@@ -8,7 +8,7 @@ mod playing;
 
 use std::sync::Arc;
 
-use crate::blend::{Blend, CornerMask};
+use crate::blend::Blend;
 use crate::denormals::FlushDenormals;
 use crate::envelope::EnvelopeShape;
 use crate::event::{Event, EventKind, NoteAddress, NoteEnd};
@@ -16,7 +16,7 @@ use crate::grid::Grid;
 use crate::link::{AudioEnd, StreamTag, ToAudio};
 use crate::meters::Meters;
 use crate::mono::MonoKeys;
-use crate::note::PatchId;
+use crate::note::PatchView;
 use crate::note_table::NoteTable;
 use crate::polyphony::Polyphony;
 use crate::rates::Rates;
@@ -35,7 +35,7 @@ pub struct Instrument {
     channels: [Channel; 16],
     /// The pitch of the last note, without bends, where a glide begins.
     last_cents: Option<f64>,
-    patch: Option<(PatchId, CornerMask)>,
+    patch: Option<PatchView>,
     /// Where notes are rendered; none if anywhere.
     grid: Option<Grid>,
     /// Voices that wait are to ask again: there is another patch, or another grid.
@@ -255,8 +255,8 @@ impl Instrument {
                 ToAudio::Grant(note) => self.stock.table.grant(note, &mut self.stock.end),
                 ToAudio::Retire(key) => self.stock.table.retire(key, &mut self.stock.end),
                 ToAudio::Refuse(key) => self.stock.table.refuse(key, &mut self.stock.end),
-                ToAudio::Patch { id, occupied } => {
-                    self.patch = Some((id, occupied));
+                ToAudio::Patch(patch) => {
+                    self.patch = Some(patch);
                     // A whole note of sounds that have gone is not worth the wait.
                     self.asks_again |= self.grid.is_some();
                 }

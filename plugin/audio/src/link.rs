@@ -12,10 +12,9 @@ use std::collections::VecDeque;
 use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
-use crate::blend::CornerMask;
 use crate::grid::Grid;
 use crate::limits::{OUTBOX_MESSAGES, RING_MESSAGES};
-use crate::note::{NoteKey, PatchId};
+use crate::note::{NoteKey, PatchView};
 use crate::rendered_note::RenderedNote;
 use crate::stream::StreamReader;
 use crate::sync::{Arc, AtomicUsize};
@@ -58,12 +57,7 @@ pub enum ToAudio {
     /// This note will not come: its voices end. A later note-on asks again.
     Refuse(NoteKey),
     /// Notes struck from now on are this patch's. No note is played before the first of these.
-    Patch {
-        /// What the patch's audio is called.
-        id: PatchId,
-        /// Which corners hold a sound; with none, notes end at once.
-        occupied: CornerMask,
-    },
+    Patch(PatchView),
     /// Notes are those of this grid from now on, each granted when it is whole, asked for or not; none: any note there is
     /// may be asked for. Voices that wait ask again.
     Grid(Option<Grid>),

@@ -62,6 +62,8 @@ pub struct Voice {
     /// What moves this note alone.
     pub moved: Moved,
     pub envelope: Envelope,
+    /// How hard it was struck, 0 to 1.
+    pub velocity: f32,
     pub velocity_gain: f32,
     pub steering: Steering,
     pub motion: Motion,
@@ -97,6 +99,7 @@ impl Voice {
             tuning_semitones: 0.0,
             moved: Moved::REST,
             envelope: Envelope::start(),
+            velocity: 0.0,
             velocity_gain: 0.0,
             steering: Steering::start(),
             motion: Motion::start(),

@@ -13,7 +13,6 @@ use betwixt_engine::instance::Instance;
 use betwixt_engine::library::{Library, PresetEntry, SoundEntry};
 use betwixt_engine::patch::Patch;
 use betwixt_engine::preset::{Preset, SoundRef};
-use betwixt_engine::sound::Sound;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use nice_plug_egui::RepaintNotifier;
 
@@ -175,10 +174,8 @@ impl Shelf {
             Request::SetLoop(corner, loop_region) => {
                 let patch = self.instance.patch();
                 if let Some(Some(sound)) = patch.corners().get(corner) {
-                    let looped = Sound {
-                        loop_region,
-                        ..(**sound).clone()
-                    };
+                    let mut looped = (**sound).clone();
+                    looped.set_loop(loop_region);
                     self.instance
                         .set_patch(patch.with_corner(corner, Some(Arc::new(looped))));
                 }

@@ -12,7 +12,8 @@ use crate::decoder::Conditioning;
 use crate::embedding::position_of;
 use crate::heat::Movement;
 use crate::playhead::Playhead;
-use crate::sound::Sound;
+use crate::sound::{DEFAULT_VELOCITY, LayerView, Sound};
+use crate::voicing::{Struck, Voicing};
 
 /// A corner with less weight than this is not heard.
 const INAUDIBLE_WEIGHT: f32 = 1e-6;
@@ -33,6 +34,9 @@ const LEVEL_SHARE: f32 = 0.15;
 #[derive(Debug, Clone)]
 pub struct BlendedNote {
     corners: [Option<Arc<Sound>>; 4],
+    /// Which layers of each corner's sound are heard.
+    voicings: [Voicing; 4],
+    has_one_pitch: bool,
     balance: Balance,
     strike: Strike,
     pitch: f32,
@@ -96,8 +100,10 @@ impl BlendedNote {
     ) -> Option<Self> {
         let mut sounds = corners.iter().flatten().peekable();
         let fits = sounds.peek().is_some() && sounds.all(|sound| sound.embedding.dims() == dims);
-        fits.then(|| Self {
+        let note = fits.then(|| Self {
             corners: corners.clone(),
+            voicings: [Voicing::OWN; 4],
+            has_one_pitch: false,
             balance: Balance::Pad,
             strike: Strike::with(Timbre::default()),
             pitch,
@@ -108,7 +114,31 @@ impl BlendedNote {
             pitch_dim: None,
             level_dim: None,
             hold: None,
-        })
+        });
+        note.map(Self::voiced)
+    }
+
+    /// Hears the layers that lie about its pitch and velocity.
+    fn voiced(mut self) -> Self {
+        let velocity = self.strike.velocity.velocity();
+        let struck = Struck {
+            pitch: self.pitch,
+            velocity: velocity.map_or(DEFAULT_VELOCITY.into(), |velocity| 127.0 * velocity),
+            one_pitch: self.has_one_pitch,
+        };
+        for (voicing, sound) in self.voicings.iter_mut().zip(&self.corners) {
+            *voicing = sound
+                .as_ref()
+                .map_or(Voicing::OWN, |sound| Voicing::of(sound, struck));
+        }
+        self
+    }
+
+    /// Of a model whose embeddings hold their pitch: of each sound the nearest pitch is heard, and no other.
+    #[must_use]
+    pub(crate) fn with_embedded_pitch(mut self) -> Self {
+        self.has_one_pitch = true;
+        self.voiced()
     }
 
     /// Struck with this, and moved by this seed: notes that differ in their phases alone move alike.
@@ -116,7 +146,7 @@ impl BlendedNote {
     pub fn struck(mut self, strike: Strike, movement_seed: u64) -> Self {
         self.strike = strike;
         self.movement_seed = Some(movement_seed);
-        self
+        self.voiced()
     }
 
     /// Of a model whose embeddings hold the pitch's deviation and the level in dimensions of their own: they stay within
@@ -138,7 +168,7 @@ impl BlendedNote {
     #[must_use]
     pub(crate) fn whole(mut self) -> Self {
         let weights = self.weights(&self.struck_timbre(), f64::INFINITY);
-        let loops = self.heard(&weights).filter_map(|(sound, _)| sound.loop_region);
+        let loops = self.heard(&weights).filter_map(|(layer, _)| layer.loop_region);
         let extent = loops.fold(None, |extent: Option<(u32, u32)>, region| {
             let (start, end) = extent.unwrap_or((0, 0));
             Some((start.max(region.start_frame), end.max(region.end_frame)))
@@ -234,7 +264,7 @@ impl BlendedNote {
         }
         let longest = self
             .heard(&self.weights(timbre, seconds))
-            .map(|(sound, _)| playhead.end_in(sound))
+            .map(|(layer, _)| playhead.end_in(layer))
             .try_fold(0.0_f64, |longest, end| Some(longest.max(end?)))?;
         Some(longest + position_of(0, self.frames_per_embedding_frame))
     }
@@ -250,14 +280,14 @@ impl BlendedNote {
     ) {
         vector.fill(0.0);
         let mut looping = 0.0;
-        for (sound, weight) in self.heard(&self.weights(timbre, seconds)) {
-            let place = playhead.place_in(sound);
+        for (layer, weight) in self.heard(&self.weights(timbre, seconds)) {
+            let place = playhead.place_in(layer);
             let (ending, share) = place.ending.unwrap_or((0.0, 0.0));
             if share < 1.0 {
-                sound.embedding.add_at(place.held, weight * (1.0 - share), vector);
+                layer.embedding.add_at(place.held, weight * (1.0 - share), vector);
             }
             if share > 0.0 {
-                sound.embedding.add_at(ending, weight * share, vector);
+                layer.embedding.add_at(ending, weight * share, vector);
             }
             looping += weight.abs() * place.looping;
         }
@@ -291,12 +321,16 @@ impl BlendedNote {
         )
     }
 
-    fn heard(&self, weights: &[f32; 4]) -> impl Iterator<Item = (&Sound, f32)> {
-        self.corners
-            .iter()
-            .zip(*weights)
+    /// The layers of all corners, each with its part of its corner's weight.
+    fn heard(&self, weights: &[f32; 4]) -> impl Iterator<Item = (LayerView<'_>, f32)> {
+        let corners = self.corners.iter().zip(&self.voicings).zip(*weights);
+        corners
             .filter(|(_, weight)| weight.abs() > INAUDIBLE_WEIGHT)
-            .filter_map(|(sound, weight)| Some((sound.as_deref()?, weight)))
+            .filter_map(|((sound, voicing), weight)| Some((sound.as_deref()?, voicing, weight)))
+            .flat_map(|(sound, voicing, weight)| {
+                let layers = voicing.layers(sound);
+                layers.map(move |(layer, share)| (layer, weight * share))
+            })
     }
 }
 
@@ -319,6 +353,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::embedding::{Embedding, LoopRegion};
     use betwixt_audio::blend::Blend;
+    use betwixt_audio::note::VelocityCell;
     use proptest::prelude::*;
 
     /// A sound of two dimensions that are the same value throughout.
@@ -332,6 +367,7 @@ pub(crate) mod tests {
             model: String::new(),
             pitch: 60.0,
             gain_db: 0.0,
+            velocity: DEFAULT_VELOCITY,
             further: Vec::new(),
             loop_region,
             embedding: Embedding::new(2, vec![value; frames * 2]).unwrap(),
@@ -354,6 +390,39 @@ pub(crate) mod tests {
         let (mut embedding, mut pitch) = ([9.0; 4], [0.0; 2]);
         note.read(1000, &mut embedding, &mut pitch);
         assert_eq!((embedding, pitch), ([0.5; 4], [61.5; 2]));
+    }
+
+    #[test]
+    fn a_note_hears_the_layers_about_its_pitch_and_velocity() {
+        // Soft layers are of 40 / 127 throughout, hard ones of 120 / 127, whatever their pitch.
+        let layered = crate::sound::tests::layered();
+        let soft = Embedding::new(16, vec![40.0 / 127.0; 16]).unwrap();
+        let sound = Sound {
+            embedding: soft,
+            loop_region: None,
+            ..layered
+        };
+        let corners = [Some(Arc::new(sound)), None, None, None];
+        let told = |velocity: VelocityCell| {
+            let strike = Strike {
+                velocity,
+                ..Strike::with(Timbre::default())
+            };
+            let note = BlendedNote::on_pad(&corners, 66.0, 16, 1)
+                .unwrap()
+                .struck(strike, 1);
+            let (mut embedding, mut pitch) = ([0.0; 16], [0.0; 1]);
+            note.read(0, &mut embedding, &mut pitch);
+            127.0 * embedding[0]
+        };
+        for (struck, heard) in [(0.0, 40.0), (0.5, 63.5), (1.0, 120.0)] {
+            let told = told(VelocityCell::of(struck));
+            assert!((told - heard).abs() < 1e-3, "{struck}: {told}");
+        }
+        assert!(
+            (told(VelocityCell::NONE) - 100.0).abs() < 1e-3,
+            "as hard as most notes"
+        );
     }
 
     #[test]

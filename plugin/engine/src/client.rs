@@ -98,13 +98,14 @@ impl Client {
 
     /// Plays other sounds from now on, and tells its audio thread.
     pub(crate) fn set_patch(&mut self, patch: Arc<Patch>) {
-        let (id, occupied) = (patch.id(), patch.occupied());
+        let view = patch.view();
+        let id = view.id;
         self.patches.retain(|(known, _)| *known != id);
         self.patches.push_back((id, patch));
         if self.patches.len() > REMEMBERED_PATCHES {
             self.patches.pop_front();
         }
-        self.send(ToAudio::Patch { id, occupied });
+        self.send(ToAudio::Patch(view));
     }
 
     /// A patch, if it is remembered.

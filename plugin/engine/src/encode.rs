@@ -14,7 +14,7 @@ use crate::decoder::DecodeError;
 use crate::embedding::Embedding;
 use crate::encoder::{Encoder, EncoderError};
 use crate::pitch_detect::{self, DetectedPitch, MIN_CONFIDENCE};
-use crate::sound::{PitchedEmbedding, Sound};
+use crate::sound::{DEFAULT_VELOCITY, Layer, Sound};
 use crate::sustain_loop;
 
 /// The level that encoders are trained at: the loudest short-time rms, in dB of full scale.
@@ -144,26 +144,53 @@ pub fn encode_file(
     stage: &mut dyn FnMut(Stage),
     cancel: &AtomicBool,
 ) -> Result<Encoded, EncodeError> {
+    enter(Stage::Reading, stage, cancel)?;
+    let recording = audio_file::read(file, encoder.sample_rate_hz())?;
+    let encoded = encode_samples(
+        encoder,
+        model,
+        &recording.samples,
+        file,
+        pitch,
+        label,
+        stage,
+        cancel,
+    )?;
+    Ok(Encoded {
+        channel: recording.channel,
+        ..encoded
+    })
+}
+
+/// The same from samples that were read already: mono, at the encoder's rate, of any level; `file` is what messages call them.
+///
+/// # Errors
+/// As [`encode_file`]'s, but for reading.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is another thing, and all are needed"
+)]
+pub fn encode_samples(
+    encoder: &mut Encoder,
+    model: &str,
+    samples: &[f32],
+    file: &Path,
+    pitch: Option<f32>,
+    label: Label,
+    stage: &mut dyn FnMut(Stage),
+    cancel: &AtomicBool,
+) -> Result<Encoded, EncodeError> {
     if let Some(found) = pitch.filter(|pitch| !(0.0..=127.0).contains(pitch)) {
         return Err(EncodeError::Pitch { found });
     }
-    let mut enter = |next| {
-        stage(next);
-        if cancel.load(Ordering::Relaxed) {
-            Err(EncodeError::Cancelled)
-        } else {
-            Ok(())
-        }
-    };
-    enter(Stage::Reading)?;
+    let mut enter = |next| enter(next, stage, cancel);
     let rate_hz = encoder.sample_rate_hz();
-    let recording = audio_file::read(file, rate_hz)?;
-    let note = trim(&recording.samples).ok_or_else(|| EncodeError::Silent { file: file.into() })?;
+    let note = trim(samples).ok_or_else(|| EncodeError::Silent { file: file.into() })?;
     let trimmed_seconds = note.start as f64 / f64::from(rate_hz);
     let longest = (MAX_NOTE_SECONDS * f64::from(rate_hz)) as usize;
     let shortened = note.len() > longest;
     let end = note.end.min(note.start + longest);
-    let mut samples = recording.samples[note.start..end].to_vec();
+    let mut samples = samples[note.start..end].to_vec();
 
     enter(Stage::Pitch)?;
     let detected = if pitch.is_none() {
@@ -204,6 +231,7 @@ pub fn encode_file(
         gain_db: gain_db as f32,
         loop_region,
         embedding,
+        velocity: DEFAULT_VELOCITY,
         further: Vec::new(),
     };
     if !encoder.takes_pitch() {
@@ -215,11 +243,21 @@ pub fn encode_file(
     Ok(Encoded {
         sound,
         detected,
-        channel: recording.channel,
+        channel: ChannelUse::Only,
         trimmed_seconds,
         seconds,
         shortened,
     })
+}
+
+/// Tells what is done next, unless it is called off.
+fn enter(next: Stage, stage: &mut dyn FnMut(Stage), cancel: &AtomicBool) -> Result<(), EncodeError> {
+    stage(next);
+    if cancel.load(Ordering::Relaxed) {
+        Err(EncodeError::Cancelled)
+    } else {
+        Ok(())
+    }
 }
 
 /// The sound at the pitches that a model's notes are rendered at, from one recording: played faster and slower, encoded, and
@@ -229,7 +267,7 @@ fn at_further_pitches(
     samples: &[f32],
     sound: &Sound,
     cancel: &AtomicBool,
-) -> Result<Vec<PitchedEmbedding>, EncodeError> {
+) -> Result<Vec<Layer>, EncodeError> {
     let near = |pitch: &i32| (*pitch as f32 - sound.pitch).abs() <= FARTHEST_SEMITONES;
     let mut further = Vec::new();
     for pitch in grid_pitches().filter(near) {
@@ -245,8 +283,10 @@ fn at_further_pitches(
         }
         let embedding =
             Embedding::new(encoded.dims(), values).map_err(|source| encoder.no_embedding(source))?;
-        further.push(PitchedEmbedding {
+        further.push(Layer {
             pitch: pitch as f32,
+            velocity: sound.velocity,
+            loop_region: sound.loop_region,
             embedding,
         });
     }

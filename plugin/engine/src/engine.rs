@@ -379,6 +379,7 @@ mod tests {
             model: tag,
             pitch: 60.0,
             gain_db: 0.0,
+            velocity: crate::sound::DEFAULT_VELOCITY,
             further: Vec::new(),
             loop_region: Some(LoopRegion {
                 start_frame: 2,

@@ -15,7 +15,7 @@
 //! of graphs, checked; [`encoder`], [`decoder`] its two halves.
 //!
 //! Sounds:
-//! [`audio_file`] recordings in; [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound; [`embedding`]
+//! [`audio_file`] recordings in; [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound, [`multisample`] from many; [`embedding`]
 //! how a sound unfolds; [`sound`] the `.sound` file; [`patch`] the four corners; [`preset`], [`library`] what there is to pick.
 //!
 //! Playing:
@@ -24,7 +24,7 @@
 //! those that may come next, `job` what is rendered of either, [`pace`] whether a model is fast enough to be played as it renders,
 //! `render_plan` in which order the notes of one that is not are rendered ahead, `audio_loop` where those are looped,
 //! `note_store` the disk that keeps them, `note_file` as what, `urgency` when it goes before other threads; [`note_render`] the path by which every note is rendered,
-//! `blended_note` what sounds in it, `note_reading`, `playhead`, `heat` what its decoder is told at each frame;
+//! `blended_note` what sounds in it, `voicing` which layers of its sounds, `note_reading`, `playhead`, `heat` what its decoder is told at each frame;
 //! [`patience`] waiting, offline only; [`status`] what the window shows.
 //!
 //! Offline:
@@ -51,6 +51,7 @@ mod loaded_model;
 mod look_ahead;
 pub mod midi_file;
 pub mod model;
+pub mod multisample;
 mod note_cache;
 mod note_file;
 mod note_reading;
@@ -74,6 +75,7 @@ mod stream_table;
 pub mod sustain_loop;
 pub mod tuning;
 mod urgency;
+mod voicing;
 pub mod wav;
 pub mod whole_file;
 mod work_queue;

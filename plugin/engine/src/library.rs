@@ -264,6 +264,7 @@ mod tests {
             model: "spectral 1".into(),
             pitch: 60.0,
             gain_db: 0.0,
+            velocity: crate::sound::DEFAULT_VELOCITY,
             further: Vec::new(),
             loop_region: None,
             embedding: Embedding::new(2, vec![0.25; 8]).unwrap(),

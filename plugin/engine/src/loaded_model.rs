@@ -16,7 +16,6 @@ use crate::job::{Job, Sink};
 use crate::note_render::{BlendedNote, NoteRender};
 use crate::pace::Pace;
 use crate::patch::Patch;
-use crate::sound::Sound;
 use crate::status::ModelStatus;
 use crate::worker::DecoderSource;
 
@@ -155,20 +154,16 @@ impl LoadedModel {
             part: Part::Mid,
             ..key
         };
-        let nearest =
-            |sound: &Option<Arc<Sound>>| sound.as_ref().map(|sound| sound.at_pitch(key.pitch_midi()));
-        let corners = if self.pitch_is_embedded {
-            patch.corners().each_ref().map(nearest)
+        let note = BlendedNote::on_pad(patch.corners(), key.pitch_midi(), format.dims, ratio)
+            .ok_or("no corner holds a sound that can be heard")?
+            .struck(key.strike, seed_of_take(all_phases.seed(), take))
+            .with_embedding_hop(hop_seconds)
+            .with_measured_dims(self.pitch_dim, self.level_dim);
+        Ok(if self.pitch_is_embedded {
+            note.with_embedded_pitch()
         } else {
-            patch.corners().clone()
-        };
-        Ok(
-            BlendedNote::on_pad(&corners, key.pitch_midi(), format.dims, ratio)
-                .ok_or("no corner holds a sound that can be heard")?
-                .struck(key.strike, seed_of_take(all_phases.seed(), take))
-                .with_embedding_hop(hop_seconds)
-                .with_measured_dims(self.pitch_dim, self.level_dim),
-        )
+            note
+        })
     }
 
     /// Whether a key's note would have the key's pitch: a model that is told no pitch has those of its sounds only.
@@ -181,7 +176,7 @@ impl LoadedModel {
         }
         let wanted = f32::from(key);
         for sound in patch.corners().iter().flatten() {
-            if (sound.nearest(wanted).0 - wanted).abs() > EMBEDDED_PITCH_TOLERANCE {
+            if (sound.nearest_pitch(wanted) - wanted).abs() > EMBEDDED_PITCH_TOLERANCE {
                 let pitches: Vec<String> = sound.further.iter().map(|at| at.pitch.to_string()).collect();
                 return Err(format!(
                     "key {key}: {} plays the pitches of its sounds only, and \"{}\" has {}: samplers play the keys between",

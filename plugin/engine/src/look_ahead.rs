@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use betwixt_audio::blend::BlendCell;
-use betwixt_audio::note::NoteKey;
+use betwixt_audio::note::{NoteKey, PatchId, Strike};
 
 /// Keys about the struck one that are likely to follow, in semitones.
 const NEIGHBOURS: [i32; 6] = [1, -1, 2, -2, 12, -12];
@@ -53,6 +53,12 @@ impl LookAhead {
         turned
     }
 
+    /// What the last note of these sounds was struck with.
+    pub(crate) fn last_strike(&self, patch: PatchId) -> Option<Strike> {
+        let (key, _) = self.struck?;
+        (key.patch == patch).then_some(key.strike)
+    }
+
     /// The next guess, once the player has paused.
     pub(crate) fn next(&mut self, now: Instant) -> Option<NoteKey> {
         let (_, when) = self.struck?;
@@ -94,6 +100,8 @@ mod tests {
     fn neighbours_are_guessed_once_the_player_pauses() {
         let (mut ahead, now) = (LookAhead::default(), Instant::now());
         assert!(!ahead.struck(key(6000), now));
+        assert_eq!(ahead.last_strike(key(6000).patch), Some(key(6000).strike));
+        assert_eq!(ahead.last_strike(PatchId(9)), None);
         assert_eq!(guesses(&mut ahead, now), []);
         let found: Vec<i32> = guesses(&mut ahead, now + SETTLING)
             .iter()

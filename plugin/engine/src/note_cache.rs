@@ -485,6 +485,7 @@ pub(crate) mod tests {
             model: String::new(),
             pitch: 60.0,
             gain_db: 0.0,
+            velocity: crate::sound::DEFAULT_VELOCITY,
             further: Vec::new(),
             loop_region: Some(LoopRegion {
                 start_frame: 0,

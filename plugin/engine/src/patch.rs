@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use betwixt_audio::blend::CornerMask;
-use betwixt_audio::note::PatchId;
+use betwixt_audio::note::{PatchId, PatchView};
 use sha2::{Digest, Sha256};
 
 use crate::sound::Sound;
@@ -73,6 +73,15 @@ impl Patch {
         CornerMask(bits.sum())
     }
 
+    /// What the audio thread is told of it.
+    pub fn view(&self) -> PatchView {
+        PatchView {
+            id: self.id,
+            occupied: self.occupied(),
+            has_velocities: self.corners.iter().flatten().any(|sound| sound.has_velocities()),
+        }
+    }
+
     /// From the highest of its sounds' lowest pitches to the lowest of their highest: where each has an embedding near.
     pub fn pitch_range(&self) -> (f32, f32) {
         let ranges = self.corners.iter().flatten().map(|sound| sound.pitch_range());
@@ -125,6 +134,7 @@ mod tests {
             model: "spectral 1".into(),
             pitch: 60.0,
             gain_db: 0.0,
+            velocity: crate::sound::DEFAULT_VELOCITY,
             further: Vec::new(),
             loop_region: None,
             embedding: Embedding::new(2, vec![0.0; 8]).unwrap(),
@@ -148,6 +158,20 @@ mod tests {
             Patch::default().with_corner(3, Some(flute)).id()
         );
         assert_eq!(patch.occupied(), CornerMask(0b0011));
+    }
+
+    #[test]
+    fn the_audio_thread_hears_of_velocities_only_where_a_sound_has_layers_for_them() {
+        let plain = Patch::default().with_corner(0, Some(sound("flute")));
+        assert_eq!(
+            plain.view(),
+            PatchView {
+                occupied: CornerMask(1),
+                ..PatchView::plain(plain.id())
+            }
+        );
+        let layered = plain.with_corner(2, Some(Arc::new(crate::sound::tests::layered())));
+        assert!(layered.view().has_velocities);
     }
 
     #[test]

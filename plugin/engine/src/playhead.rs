@@ -1,10 +1,10 @@
-//! Where in its sounds a note is: moved on frame by frame, folded into each sound's loop while the key is held, and on to
-//! each sound's own ending once it is let go.
+//! Where in its sounds a note is: moved on frame by frame, folded into the loop of each layer that is heard while the key is held,
+//! and on to each layer's own ending once it is let go.
 //!
 //! Pure numbers on the worker threads. Moving on frame by frame, the place does not depend on how runs are cut.
 
 use crate::embedding::LoopRegion;
-use crate::sound::Sound;
+use crate::sound::LayerView;
 
 /// From a loop to the sound's ending, in embedding frames: 40 ms of the shipped model.
 const JOIN_FRAMES: f64 = 1.25;
@@ -60,9 +60,9 @@ impl Playhead {
         self.position
     }
 
-    /// Where it is in a sound.
-    pub(crate) fn place_in(&self, sound: &Sound) -> Place {
-        let Some(region) = sound.loop_region else {
+    /// Where it is in a layer of a sound.
+    pub(crate) fn place_in(&self, layer: LayerView<'_>) -> Place {
+        let Some(region) = layer.loop_region else {
             return Place {
                 held: self.position,
                 ending: None,
@@ -81,10 +81,10 @@ impl Playhead {
         }
     }
 
-    /// Where a sound ends by itself; none while it is held as long as the key.
-    pub(crate) fn end_in(&self, sound: &Sound) -> Option<f64> {
-        let frames = sound.embedding.frames() as f64;
-        match (sound.loop_region, self.released_at) {
+    /// Where a layer of a sound ends by itself; none while it is held as long as the key.
+    pub(crate) fn end_in(&self, layer: LayerView<'_>) -> Option<f64> {
+        let frames = layer.embedding.frames() as f64;
+        match (layer.loop_region, self.released_at) {
             (None, _) => Some(frames),
             (Some(_), None) => None,
             (Some(region), Some(released)) => Some(released + (frames - end_of(region)).max(JOIN_FRAMES)),
@@ -109,37 +109,40 @@ mod tests {
     #[test]
     fn a_held_key_swings_in_the_loop_and_moves_ever_more_of_itself() {
         let sound = sound(30, 0.0, LOOP);
+        let layer = sound.layer(0);
         let mut playhead = Playhead::at(15.0);
-        assert_eq!(playhead.place_in(&sound).held, 15.0);
+        assert_eq!(playhead.place_in(layer).held, 15.0);
         playhead.advance(8.0);
-        let place = playhead.place_in(&sound);
+        let place = playhead.place_in(layer);
         assert_eq!((place.held, place.ending), (17.0, None));
         assert!(place.looping > 0.05 && place.looping < 0.15);
         playhead.advance(100.0);
-        assert_eq!(playhead.place_in(&sound).looping, 1.0);
-        assert_eq!(playhead.end_in(&sound), None);
+        assert_eq!(playhead.place_in(layer).looping, 1.0);
+        assert_eq!(playhead.end_in(layer), None);
     }
 
     #[test]
     fn a_released_key_goes_from_the_loops_end_to_the_sounds_own() {
         let sound = sound(30, 0.0, LOOP);
+        let layer = sound.layer(0);
         let mut playhead = Playhead::at(33.0);
         playhead.release();
-        assert_eq!(playhead.place_in(&sound).ending, Some((20.0, 0.0)));
+        assert_eq!(playhead.place_in(layer).ending, Some((20.0, 0.0)));
         playhead.advance(5.0);
         playhead.release();
-        let place = playhead.place_in(&sound);
+        let place = playhead.place_in(layer);
         assert_eq!((place.ending, place.looping), (Some((25.0, 1.0)), 0.0));
-        assert_eq!(playhead.end_in(&sound), Some(43.0));
+        assert_eq!(playhead.end_in(layer), Some(43.0));
     }
 
     #[test]
     fn a_sound_without_a_loop_knows_no_release() {
         let sound = sound(30, 0.0, None);
+        let layer = sound.layer(0);
         let mut playhead = Playhead::at(3.0);
-        let held = playhead.place_in(&sound);
+        let held = playhead.place_in(layer);
         playhead.release();
-        assert_eq!(playhead.place_in(&sound), held);
-        assert_eq!(playhead.end_in(&sound), Some(30.0));
+        assert_eq!(playhead.place_in(layer), held);
+        assert_eq!(playhead.end_in(layer), Some(30.0));
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use betwixt_audio::limits::STREAMS;
 use betwixt_audio::link::{StreamTag, ToAudio, ToScheduler};
-use betwixt_audio::note::{NoteKey, Part, PatchId, Strike};
+use betwixt_audio::note::{NoteKey, Part, PatchId, Strike, VelocityCell};
 use betwixt_audio::stream;
 
 use crate::client::Client;
@@ -626,6 +626,12 @@ impl Scheduler {
         for (id, client) in &self.clients {
             if let (Some(strike), Some(patch)) = (client.watch.strike(), client.current_patch()) {
                 let of_grid = self.readiness(*id, strike.timbre.blend);
+                // Whoever asks is about to strike as hard as they last did.
+                let last = client.ahead.last_strike(patch);
+                let strike = Strike {
+                    velocity: last.map_or(VelocityCell::NONE, |last| last.velocity),
+                    ..strike
+                };
                 client.watch.tell(of_grid.unwrap_or_else(|| Readiness {
                     keys: ready_keys(&self.cache, patch, strike),
                     ..Readiness::default()

@@ -186,6 +186,7 @@ mod tests {
             model: model.tag(),
             pitch: 57.0,
             gain_db: 0.0,
+            velocity: crate::sound::DEFAULT_VELOCITY,
             further: Vec::new(),
             loop_region: None,
             embedding: embedding.clone(),

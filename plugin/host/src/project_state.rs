@@ -307,6 +307,7 @@ mod tests {
             model: "spectral 1".into(),
             pitch: 60.0,
             gain_db: -2.0,
+            velocity: betwixt_engine::sound::DEFAULT_VELOCITY,
             further: Vec::new(),
             loop_region: None,
             embedding: Embedding::new(4, (0..40).map(|i| (i as f32).sin()).collect()).unwrap(),

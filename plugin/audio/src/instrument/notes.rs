@@ -7,7 +7,7 @@ use crate::cell_play::CellPlay;
 use crate::event::{NoteAddress, Target};
 use crate::mono::HeldKey;
 use crate::moved::Moved;
-use crate::note::{NoteKey, Part, PatchId};
+use crate::note::{NoteKey, Part, PatchId, Strike, VelocityCell};
 use crate::settings::{VoiceMode, unit};
 use crate::track::Track;
 use crate::voice::{Voice, VoiceState};
@@ -114,7 +114,7 @@ impl Instrument {
             }
             self.receive();
         }
-        let Some((patch, _)) = self.patch.filter(|(_, occupied)| occupied.count() > 0) else {
+        let Some(patch) = self.patch.filter(|patch| patch.occupied.count() > 0) else {
             call.end_note(at, address);
             return None;
         };
@@ -124,7 +124,8 @@ impl Instrument {
             slide: channel.slide,
             ..Moved::REST
         };
-        let Some((key, tracks)) = self.tracks(call, patch, address, &moved) else {
+        let cell = patch.velocity_cell(velocity);
+        let Some((key, tracks)) = self.tracks(call, patch.id, cell, address, &moved) else {
             self.meters.count_refused();
             call.end_note(at, address);
             return None;
@@ -139,6 +140,7 @@ impl Instrument {
         self.stock.leave_tracks(voice);
         voice.take(address, key, tracks);
         voice.moved = moved;
+        voice.velocity = velocity;
         voice.velocity_gain = call.settings.velocity_gain(velocity);
         voice.struck_at = self.clock + at as u64;
         if let Some(last) = self.last_cents
@@ -157,6 +159,7 @@ impl Instrument {
         &mut self,
         call: &Call<'_>,
         patch: PatchId,
+        velocity: VelocityCell,
         address: NoteAddress,
         moved: &Moved,
     ) -> Option<(NoteKey, [Option<Track>; 2])> {
@@ -171,7 +174,10 @@ impl Instrument {
         }
         let key = NoteKey {
             patch,
-            strike: call.settings.strike(moved.timbre(call.timbre(), call.settings)),
+            strike: Strike {
+                velocity,
+                ..call.settings.strike(moved.timbre(call.timbre(), call.settings))
+            },
             part: Part::Mid,
             pitch_cents: (semitone.clamp(0.0, 127.0) * 100.0) as i32,
         };
@@ -293,7 +299,7 @@ impl Instrument {
             change(&mut voice.moved);
             let is_new = voice.state == VoiceState::Waiting && voice.struck_at == now;
             if let Some(key) = voice.note.filter(|_| is_new) {
-                self.ask_anew(call, index, key.patch);
+                self.ask_anew(call, index, key.patch, key.strike.velocity);
             }
         }
     }
@@ -303,19 +309,21 @@ impl Instrument {
         if !std::mem::take(&mut self.asks_again) {
             return;
         }
-        let Some((patch, _)) = self.patch else { return };
+        let Some(patch) = self.patch else { return };
         for index in 0..self.polyphony.all().len() {
-            if self.polyphony.all()[index].state == VoiceState::Waiting {
-                self.ask_anew(call, index, patch);
+            let voice = &self.polyphony.all()[index];
+            if voice.state == VoiceState::Waiting {
+                let velocity = patch.velocity_cell(voice.velocity);
+                self.ask_anew(call, index, patch.id, velocity);
             }
         }
     }
 
     /// A voice that has not begun asks for its note as it would be struck now; without room to, it waits on.
-    fn ask_anew(&mut self, call: &Call<'_>, index: usize, patch: PatchId) {
+    fn ask_anew(&mut self, call: &Call<'_>, index: usize, patch: PatchId, velocity: VelocityCell) {
         let voice = &self.polyphony.all()[index];
         let (moved, own) = (voice.moved, voice.address);
-        let Some((key, tracks)) = self.tracks(call, patch, own, &moved) else {
+        let Some((key, tracks)) = self.tracks(call, patch, velocity, own, &moved) else {
             return;
         };
         let voice = &mut self.polyphony.all()[index];

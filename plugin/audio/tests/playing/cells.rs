@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use betwixt_audio::blend::{Blend, BlendCell, CornerMask};
+use betwixt_audio::blend::{Blend, BlendCell};
 use betwixt_audio::event::{Event, EventKind};
 use betwixt_audio::grid::{Grid, grid_pitch};
 use betwixt_audio::instrument::{Activity, Instrument, Patience};
 use betwixt_audio::link::{SchedulerEnd, ToAudio, ToScheduler, link};
 use betwixt_audio::meters::Meters;
-use betwixt_audio::note::NoteKey;
+use betwixt_audio::note::{NoteKey, PatchId, PatchView};
 use betwixt_audio::note_loop::NoteLoop;
 use betwixt_audio::rendered_note::RenderedNote;
 use betwixt_audio::settings::Settings;
@@ -101,8 +101,7 @@ impl Rig {
     fn new(is_full: bool) -> Self {
         let (audio, mut end) = link();
         end.send(ToAudio::Grid(Some(Grid::new(5)))).unwrap();
-        let occupied = CornerMask::ALL;
-        end.send(ToAudio::Patch { id: PATCH, occupied }).unwrap();
+        end.send(ToAudio::Patch(PatchView::plain(PATCH))).unwrap();
         let meters = Arc::new(Meters::default());
         let mut instrument = Instrument::new(audio, meters.clone());
         instrument.prepare(HOST_HZ);
@@ -258,12 +257,11 @@ fn a_start_further_in_and_a_release_by_the_envelope_need_no_other_note() {
 fn a_voice_that_waits_asks_again_for_other_sounds_and_for_another_grid() {
     let mut rig = Rig::new(false);
     rig.live(64, &[at(0, on(60))]);
-    let other = betwixt_audio::note::PatchId(7);
-    let occupied = CornerMask::ALL;
+    let other = PatchId(7);
     rig.shelf
         .borrow_mut()
         .end
-        .send(ToAudio::Patch { id: other, occupied })
+        .send(ToAudio::Patch(PatchView::plain(other)))
         .unwrap();
     rig.live(64, &[]);
     assert_eq!(rig.shelf.borrow().asked[1].patch, other);

@@ -3,8 +3,8 @@
 use betwixt_audio::event::{EventKind, NoteAddress};
 use betwixt_audio::instrument::{Activity, Instrument};
 use betwixt_audio::limits::VOICES;
-use betwixt_audio::link::link;
-use betwixt_audio::note::{NoteKey, Part, Strike};
+use betwixt_audio::link::{ToAudio, ToScheduler, link};
+use betwixt_audio::note::{NoteKey, Part, PatchView, Strike, VelocityCell};
 use betwixt_audio::settings::Settings;
 use betwixt_audio::timbre::Timbre;
 
@@ -394,6 +394,41 @@ fn an_event_past_the_block_s_end_counts_for_the_next_block() {
     assert_eq!(peak(&stage.bounce(256, &[at(256, on(60))])), 0.0);
     let out = stage.bounce(256, &[]);
     assert!(peak(&out[1..4]) > 0.0);
+}
+
+#[test]
+fn only_sounds_that_differ_by_velocity_are_asked_for_by_it() {
+    let asked = |has_velocities, velocity| {
+        let (audio, mut scheduler) = link();
+        let view = PatchView {
+            has_velocities,
+            ..PatchView::plain(PATCH)
+        };
+        scheduler.send(ToAudio::Patch(view)).unwrap();
+        let mut instrument = Instrument::new(audio, Default::default());
+        instrument.prepare(48_000.0);
+        let strike = EventKind::NoteOn {
+            address: NoteAddress::midi(0, 60),
+            velocity,
+        };
+        let (mut left, mut right) = ([0.0; 64], [0.0; 64]);
+        let settings = Settings::default();
+        instrument.process(
+            &mut left,
+            &mut right,
+            &[at(0, strike)],
+            &settings,
+            None,
+            &mut |_| {},
+        );
+        match scheduler.receive() {
+            Some(ToScheduler::Request(key)) => key.strike.velocity,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(asked(false, 0.3), VelocityCell::NONE);
+    assert_eq!(asked(true, 0.3), VelocityCell::of(0.3));
+    assert_ne!(asked(true, 0.3), asked(true, 0.9));
 }
 
 #[test]

@@ -4,12 +4,11 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use betwixt_audio::blend::CornerMask;
 use betwixt_audio::event::{Event, EventKind, NoteAddress, NoteEnd};
 use betwixt_audio::instrument::{Activity, Instrument, Patience};
 use betwixt_audio::link::{SchedulerEnd, ToAudio, ToScheduler, link};
 use betwixt_audio::meters::Meters;
-use betwixt_audio::note::{NoteKey, PatchId};
+use betwixt_audio::note::{NoteKey, PatchId, PatchView};
 use betwixt_audio::partials::{
     PartialsFrames, PartialsLayout, PartialsScratch, PartialsState, PartialsSynth,
 };
@@ -82,10 +81,7 @@ impl Workshop {
     }
 
     pub fn send_patch(&mut self, id: PatchId) {
-        self.send(ToAudio::Patch {
-            id,
-            occupied: CornerMask::ALL,
-        });
+        self.send(ToAudio::Patch(PatchView::plain(id)));
     }
 
     fn send(&mut self, message: ToAudio) {

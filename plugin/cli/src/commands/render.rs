@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
+use betwixt_audio::note::{Strike, VelocityCell};
 use betwixt_audio::settings::Settings;
+use betwixt_audio::timbre::Timbre;
 use betwixt_engine::model::Model;
 use betwixt_engine::note_render::{BlendedNote, NoteRender};
 use betwixt_engine::resources::Resources;
@@ -96,10 +98,16 @@ pub fn run(args: &RenderArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
     .context("--weights are all 0; expected weights that sum to 1")?
     .with_measured_dims(model.manifest().pitch_dim, model.manifest().level_dim);
     let seed = seed(&sounds, &weights, args.pitch);
+    let velocity = f32::from(args.velocity) / 127.0;
+    let strike = Strike {
+        velocity: VelocityCell::of(velocity),
+        ..Strike::with(Timbre::default())
+    };
+    let note = note.struck(strike, seed);
     let mut note = NoteRender::new(note, seed, format);
     let samples = (args.seconds * f64::from(format.sample_rate_hz)).round() as usize;
     // As loud as the plugin plays that velocity as it comes.
-    let gain = Settings::default().velocity_gain(f32::from(args.velocity) / 127.0);
+    let gain = Settings::default().velocity_gain(velocity);
 
     let mut wav = WavFile::create(&args.output, format.sample_rate_hz, 1)?;
     let bar = progress::bar(samples as u64, "rendering");

@@ -11,12 +11,11 @@ use quick_xml::events::BytesText;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use crate::multisample::bitwig::MAPPING_NAME;
 use crate::pack::plan::{Instrument, Plan};
 use crate::pack::recipe::Recipe;
 use crate::pack::sample_file::SampleInfo;
 
-/// The mapping's name in the archive.
-const MAPPING_NAME: &str = "multisample.xml";
 /// Bytes from which an archive's entry needs long sizes.
 const LARGE_BYTES: u64 = u32::MAX as u64;
 

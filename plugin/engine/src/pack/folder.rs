@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::multisample::nsynth::AUDIO_FOLDER;
 use crate::pack::error::PackError;
 use crate::pack::options::{PackFormat, Shard};
 use crate::pack::recipe::{RECIPE_NAME, Recipe};
@@ -197,7 +198,7 @@ impl PackFolder {
 /// The folder that samples lie in.
 pub(crate) fn samples_name(format: PackFormat) -> &'static str {
     match format {
-        PackFormat::Nsynth => "audio",
+        PackFormat::Nsynth => AUDIO_FOLDER,
         _ => "samples",
     }
 }

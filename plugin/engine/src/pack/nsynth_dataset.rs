@@ -15,9 +15,6 @@ use crate::pack::options::{HELD_SHARE, NSYNTH_RATE_HZ, NSYNTH_SECONDS};
 use crate::pack::plan::Plan;
 use crate::pack::recipe::Recipe;
 
-/// The file's name.
-pub(crate) const LISTING_NAME: &str = "examples.json";
-
 /// In the order of their numbers.
 const FAMILIES: [&str; 11] = [
     "bass",

@@ -5,6 +5,7 @@
 
 use betwixt_audio::blend::Blend;
 
+use crate::multisample::note_name::key_name;
 use crate::pack::error::PackError;
 use crate::pack::nsynth_dataset;
 use crate::pack::options::{BlendsAs, PackFormat};
@@ -12,9 +13,6 @@ use crate::pack::recipe::Recipe;
 
 /// A pack with more samples is a slip of the pen.
 const MOST_SAMPLES: usize = 200_000;
-
-/// Names of the keys of an octave.
-const KEY_NAMES: [&str; 12] = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
 
 /// All of a pack.
 #[derive(Debug, Clone, PartialEq)]
@@ -203,11 +201,6 @@ fn nearest_ranges(values: &[u8], lowest: u8) -> Vec<(u8, u8)> {
 fn number(prefix: &str, value: usize, last: usize) -> String {
     let digits = last.to_string().len();
     format!("{prefix}{value:0digits$}")
-}
-
-/// A key's name, with C4 for MIDI note 60.
-fn key_name(key: u8) -> String {
-    format!("{}{}", KEY_NAMES[usize::from(key % 12)], i16::from(key / 12) - 1)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use betwixt_audio::note::{NoteKey, Part};
+use betwixt_audio::note::{NoteKey, Part, Strike};
 use betwixt_audio::settings::{FULL_WIDTH, Settings};
 use betwixt_audio::timbre::Timbre;
 
@@ -140,7 +140,13 @@ impl SampleRenderer<'_> {
         };
         NoteKey {
             patch: self.patch.id(),
-            strike: self.settings.strike(timbre),
+            strike: Strike {
+                velocity: self
+                    .patch
+                    .view()
+                    .velocity_cell(f32::from(sample.velocity) / 127.0),
+                ..self.settings.strike(timbre)
+            },
             part,
             pitch_cents: i32::from(sample.key) * 100,
         }

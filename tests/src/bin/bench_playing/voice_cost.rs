@@ -6,11 +6,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use betwixt_audio::blend::CornerMask;
 use betwixt_audio::event::{Event, EventKind, NoteAddress};
 use betwixt_audio::instrument::Instrument;
 use betwixt_audio::link::{SchedulerEnd, ToAudio, link};
-use betwixt_audio::note::{NoteKey, Part, PatchId, Strike};
+use betwixt_audio::note::{NoteKey, Part, PatchId, PatchView, Strike};
 use betwixt_audio::rendered_note::RenderedNote;
 use betwixt_audio::settings::Settings;
 use betwixt_audio::timbre::Timbre;
@@ -105,9 +104,8 @@ impl Ours {
         instrument.prepare(host_hz);
         let full = |_| anyhow::anyhow!("the ring is full");
         let patch = PatchId(1);
-        let occupied = CornerMask::ALL;
         scheduler
-            .send(ToAudio::Patch { id: patch, occupied })
+            .send(ToAudio::Patch(PatchView::plain(patch)))
             .map_err(full)?;
         for key in LOWEST_KEY..LOWEST_KEY + VOICES {
             let note = NoteKey {

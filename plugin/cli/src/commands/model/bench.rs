@@ -244,6 +244,7 @@ fn tone(model: &Model, pitch: f32, seconds: f64) -> anyhow::Result<Sound> {
         model: model.tag(),
         pitch,
         gain_db: 0.0,
+        velocity: betwixt_engine::sound::DEFAULT_VELOCITY,
         further: Vec::new(),
         loop_region: Some(LoopRegion {
             start_frame: end_frame / 2,
