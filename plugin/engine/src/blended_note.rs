@@ -310,6 +310,7 @@ impl Conditioning for BlendedNote {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::credits::Credits;
     use crate::embedding::{Embedding, LoopRegion};
     use betwixt_audio::blend::Blend;
     use proptest::prelude::*;
@@ -328,6 +329,7 @@ pub(crate) mod tests {
             further: Vec::new(),
             loop_region,
             embedding: Embedding::new(2, vec![value; frames * 2]).unwrap(),
+            credits: Credits::default(),
         }
     }
 

@@ -16,7 +16,7 @@
 //!
 //! Sounds:
 //! [`audio_file`] recordings in; [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound; [`embedding`]
-//! how a sound unfolds; [`sound`] the `.sound` file; [`patch`] the four corners; [`preset`], [`library`] what there is to pick.
+//! how a sound unfolds; [`sound`] the `.sound` file, [`credits`] who made it and what of; [`patch`] the four corners; [`preset`], [`library`] what there is to pick.
 //!
 //! Playing:
 //! [`engine`] the process's one; [`instance`] a plugin's place with it; `scheduler`, `client`, `work_queue`, `worker` between the
@@ -38,6 +38,7 @@ mod blended_note;
 pub mod bounce;
 mod client;
 mod command_queue;
+pub mod credits;
 pub mod decoder;
 pub mod embedding;
 pub mod encode;

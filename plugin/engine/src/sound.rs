@@ -4,7 +4,8 @@
 //! `BETWIXT SOUND\n`, version (u32), length of the header (u32), the header (JSON), the embedding (f32), and the
 //! CRC-32 of all before it; numbers are little-endian. A plugin's state carries the same bytes. A sound of a model that takes no
 //! pitch holds its embedding at further pitches: the header names them, and they follow the first. Such a file is of version
-//! 2; all others are of version 1, which every Betwixt reads.
+//! 2; all others are of version 1, which every Betwixt reads. Author and recipe stand in the header where they are known: an
+//! older Betwixt passes over them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::credits::{Credits, MAX_INGREDIENTS};
 use crate::embedding::{Embedding, LoopRegion};
 use crate::whole_file;
 
@@ -27,7 +29,7 @@ const MAX_BYTES: u64 = 64 << 20;
 const MAX_DIMS: usize = 1024;
 /// A model's pitches are at most as many as there are keys.
 const MAX_FURTHER: usize = 128;
-const MAX_TEXT_CHARS: usize = 4096;
+pub(crate) const MAX_TEXT_CHARS: usize = 4096;
 
 /// What sits in a corner.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +56,8 @@ pub struct Sound {
     pub embedding: Embedding,
     /// How it unfolds at other pitches, in as many frames; empty where the model takes the pitch beside the embedding.
     pub further: Vec<PitchedEmbedding>,
+    /// Who made it, and what of.
+    pub credits: Credits,
 }
 
 /// An embedding that holds a pitch.
@@ -139,6 +143,8 @@ struct Header {
     frames: usize,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     further_pitches: Vec<f32>,
+    #[serde(default, skip_serializing_if = "Credits::is_empty")]
+    credits: Credits,
 }
 
 impl Sound {
@@ -157,6 +163,7 @@ impl Sound {
             dims: self.embedding.dims(),
             frames: self.embedding.frames(),
             further_pitches: self.further.iter().map(|further| further.pitch).collect(),
+            credits: self.credits.clone(),
         };
         let version = if self.further.is_empty() {
             PLAIN_VERSION
@@ -267,6 +274,7 @@ impl Sound {
         if texts
             .into_iter()
             .chain(&header.tags)
+            .chain(header.credits.texts())
             .any(|text| text.chars().count() > MAX_TEXT_CHARS)
         {
             return Err(field(
@@ -274,6 +282,15 @@ impl Sound {
                 "a text that is too long".into(),
                 "at most 4096 characters",
             ));
+        }
+        let ingredients = header
+            .credits
+            .recipe
+            .as_ref()
+            .map_or(0, |recipe| recipe.ingredients.len());
+        if ingredients > MAX_INGREDIENTS {
+            let found = format!("a recipe of {ingredients} sounds");
+            return Err(field("credits", found, "at most 256 sounds"));
         }
         let mut embeddings = values
             .chunks_exact(4 * header.dims * header.frames)
@@ -309,6 +326,7 @@ impl Sound {
             loop_region: header.loop_region,
             embedding,
             further,
+            credits: header.credits,
         })
     }
 
@@ -375,6 +393,7 @@ impl Sound {
             loop_region: self.loop_region,
             embedding: embedding.clone(),
             further: Vec::new(),
+            credits: self.credits.clone(),
         })
     }
 
@@ -406,6 +425,7 @@ fn u32_from(bytes: &[u8]) -> Option<(u32, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credits::{Ingredient, Recipe};
     use proptest::prelude::*;
 
     fn sound() -> Sound {
@@ -424,7 +444,57 @@ mod tests {
             }),
             embedding: Embedding::new(16, (0..160).map(|i| (i as f32).sin()).collect()).unwrap(),
             further: Vec::new(),
+            credits: Credits::default(),
         }
+    }
+
+    /// The same with all that can be known of it.
+    fn credited() -> Sound {
+        let ingredient = Ingredient {
+            name: "A".into(),
+            sound: "flute".into(),
+            id: "0123456789abcdef".into(),
+            author: "Ada".into(),
+            licence: "MIT".into(),
+        };
+        let recipe = Recipe {
+            expression: "A - 0.5*B".into(),
+            ingredients: vec![ingredient; 2],
+        };
+        Sound {
+            credits: Credits {
+                author: "Bea".into(),
+                recipe: Some(recipe),
+            },
+            ..sound()
+        }
+    }
+
+    #[test]
+    fn author_and_recipe_come_back_and_a_file_without_them_is_as_it_was() {
+        let bytes = credited().to_bytes();
+        assert_eq!(Sound::from_bytes(&bytes).unwrap(), credited());
+        assert_eq!(bytes[MAGIC.len()], 1, "older versions read it");
+        let plain = String::from_utf8_lossy(&sound().to_bytes()).into_owned();
+        assert!(
+            !plain.contains("credits"),
+            "its bytes are those of older versions"
+        );
+    }
+
+    #[test]
+    fn a_recipe_of_too_many_sounds_or_letters_is_refused_by_name() {
+        let mut long = credited();
+        let recipe = long.credits.recipe.as_mut().unwrap();
+        recipe.ingredients = vec![recipe.ingredients[0].clone(); MAX_INGREDIENTS + 1];
+        let message = Sound::from_bytes(&long.to_bytes()).unwrap_err().to_string();
+        assert!(
+            message.contains("`credits`") && message.contains("257"),
+            "{message}"
+        );
+        let mut long = credited();
+        long.credits.author = "a".repeat(MAX_TEXT_CHARS + 1);
+        assert!(Sound::from_bytes(&long.to_bytes()).is_err());
     }
 
     /// The same at two pitches more.
@@ -538,8 +608,10 @@ mod tests {
         }
 
         #[test]
-        fn a_changed_byte_under_a_fitting_checksum_never_panics(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
-            let mut bytes = pitched().to_bytes();
+        fn a_changed_byte_under_a_fitting_checksum_never_panics(
+            place in any::<prop::sample::Index>(), byte in any::<u8>(), is_credited: bool,
+        ) {
+            let mut bytes = if is_credited { credited() } else { pitched() }.to_bytes();
             let place = place.index(bytes.len());
             bytes[place] = byte;
             let _ = Sound::from_bytes(&resealed(bytes));
