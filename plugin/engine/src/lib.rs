@@ -16,7 +16,7 @@
 //!
 //! Sounds:
 //! [`audio_file`] recordings in; [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound; [`embedding`]
-//! how a sound unfolds; [`sound`] the `.sound` file, [`credits`] who made it and what of; [`patch`] the four corners; [`preset`], [`library`] what there is to pick.
+//! how a sound unfolds; [`sound`] the `.sound` file, [`credits`] who made it and what of; [`arithmetic`] sounds from sounds; [`patch`] the four corners; [`preset`], [`library`] what there is to pick.
 //!
 //! Playing:
 //! [`engine`] the process's one; [`instance`] a plugin's place with it; `scheduler`, `client`, `work_queue`, `worker` between the
@@ -31,6 +31,7 @@
 //! [`midi_file`], [`automation_curve`], [`parameter`] what is played; [`bounce`] the playing; [`wav`] the file; [`pack`] samples for other
 //! instruments. Everything that is written is a [`whole_file`].
 
+pub mod arithmetic;
 pub mod audio_file;
 mod audio_loop;
 pub mod automation_curve;
