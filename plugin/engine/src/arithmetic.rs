@@ -13,6 +13,7 @@
 
 pub mod expression;
 pub mod names;
+mod parser;
 mod token;
 mod unfolding;
 

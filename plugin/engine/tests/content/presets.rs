@@ -216,8 +216,15 @@ fn played(engine: &Arc<Engine>, entry: &PresetEntry) -> Vec<String> {
     let held = &samples[..samples
         .len()
         .min((RELEASED_SECONDS * f64::from(RATE_HZ)) as usize)];
-    let level = held.chunks(second / 3).map(rms_db).fold(f64::NEG_INFINITY, f64::max);
-    println!("{}: {level:.1} dB, peak {:.1} dB", entry.preset.name, db(f64::from(peak)));
+    let level = held
+        .chunks(second / 3)
+        .map(rms_db)
+        .fold(f64::NEG_INFINITY, f64::max);
+    println!(
+        "{}: {level:.1} dB, peak {:.1} dB",
+        entry.preset.name,
+        db(f64::from(peak))
+    );
     unless(
         samples.iter().all(|sample| sample.is_finite()),
         "is no audio".into(),
