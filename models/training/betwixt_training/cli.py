@@ -195,7 +195,7 @@ def _pictures(options) -> None:
 
 
 def _sounds(options) -> None:
-    from .recordings import write_recordings
+    from .factory import write_recordings
 
     print(f"{len(write_recordings(options.out, options.soundfonts))} recordings in {options.out}")
 

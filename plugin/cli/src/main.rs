@@ -1,10 +1,11 @@
-//! The command `betwixt`: encoding, rendering, bouncing, packs and looking at models without a host.
+//! The command `betwixt`: encoding, blending, rendering, bouncing, packs and looking at models without a host.
 //!
 //! A file for each command under [`commands`]; all work is the engine's. Bad input ends with exit code 2 and one
 //! sentence on standard error; Ctrl-C ends with 130 and leaves no half-written file (`pack` keeps
 //! what is finished, beside its target).
 
 mod commands {
+    pub mod blend;
     pub mod bounce;
     pub mod encode;
     pub mod model;
@@ -37,6 +38,7 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Encode(commands::encode::EncodeArgs),
+    Blend(commands::blend::BlendArgs),
     Render(commands::render::RenderArgs),
     Bounce(commands::bounce::BounceArgs),
     Pack(commands::pack::PackArgs),
@@ -71,6 +73,7 @@ fn run(command: &Command, interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("Ctrl-C cannot be caught")?;
     match command {
         Command::Encode(args) => commands::encode::run(args, interrupted),
+        Command::Blend(args) => commands::blend::run(args, interrupted),
         Command::Render(args) => commands::render::run(args, interrupted),
         Command::Bounce(args) => commands::bounce::run(args, interrupted),
         Command::Pack(args) => commands::pack::run(args, interrupted),

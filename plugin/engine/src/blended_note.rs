@@ -11,22 +11,20 @@ use betwixt_audio::timbre::Timbre;
 use crate::decoder::Conditioning;
 use crate::embedding::position_of;
 use crate::heat::Movement;
-use crate::playhead::Playhead;
+use crate::playhead::{Playhead, held_through};
 use crate::sound::{DEFAULT_VELOCITY, LayerView, Sound};
 use crate::voicing::{Struck, Voicing};
 
 /// A corner with less weight than this is not heard.
 const INAUDIBLE_WEIGHT: f32 = 1e-6;
 /// How long a note has the beginning of one corner alone, where it was struck so, and how long the blend then takes.
-const ATTACK_SECONDS: f64 = 0.06;
-const ATTACK_JOIN_SECONDS: f64 = 0.06;
+pub(crate) const ATTACK_SECONDS: f64 = 0.06;
+pub(crate) const ATTACK_JOIN_SECONDS: f64 = 0.06;
 /// What a movement of 1 adds to a dimension at full heat: its rms of 0.45 is what the dimensions of the factory sounds
 /// differ by. Partials then wander by 5 to 10 dB, where two sounds differ by 15, and the level by less than 1.
 const HEAT_REACH: f32 = 0.9;
 /// The same for a note that is held in its loops, without heat.
 const LOOP_REACH: f32 = 0.025;
-/// How long a note that is rendered whole is held in its loops at least: what is looped in its audio then.
-const LEAST_HOLD_SECONDS: f64 = 1.2;
 /// Part of a movement that the level takes part in.
 const LEVEL_SHARE: f32 = 0.15;
 
@@ -169,18 +167,10 @@ impl BlendedNote {
     pub(crate) fn whole(mut self) -> Self {
         let weights = self.weights(&self.struck_timbre(), f64::INFINITY);
         let loops = self.heard(&weights).filter_map(|(layer, _)| layer.loop_region);
-        let extent = loops.fold(None, |extent: Option<(u32, u32)>, region| {
-            let (start, end) = extent.unwrap_or((0, 0));
-            Some((start.max(region.start_frame), end.max(region.end_frame)))
-        });
-        self.hold = extent.map(|(start, end)| {
-            let least = (LEAST_HOLD_SECONDS / self.seconds_per_embedding_frame).ceil() as usize;
-            let steady = start as usize + 1;
-            let release = (end as usize).max(steady + least);
-            Hold {
-                steady_frame: steady * self.frames_per_embedding_frame,
-                release_frame: release * self.frames_per_embedding_frame,
-            }
+        let held = held_through(loops, self.seconds_per_embedding_frame);
+        self.hold = held.map(|held| Hold {
+            steady_frame: held.start_frame as usize * self.frames_per_embedding_frame,
+            release_frame: held.end_frame as usize * self.frames_per_embedding_frame,
         });
         self
     }
@@ -247,8 +237,7 @@ impl BlendedNote {
             && occupied.holds(corner)
             && seconds < ATTACK_SECONDS + ATTACK_JOIN_SECONDS
         {
-            let t = ((seconds - ATTACK_SECONDS) / ATTACK_JOIN_SECONDS).max(0.0) as f32;
-            let body = t * t * (3.0 - 2.0 * t);
+            let body = share_of_body(seconds, ATTACK_SECONDS, ATTACK_JOIN_SECONDS);
             for (index, weight) in weights.iter_mut().enumerate() {
                 let alone = if index == corner { 1.0 } else { 0.0 };
                 *weight = alone + body * (*weight - alone);
@@ -281,15 +270,7 @@ impl BlendedNote {
         vector.fill(0.0);
         let mut looping = 0.0;
         for (layer, weight) in self.heard(&self.weights(timbre, seconds)) {
-            let place = playhead.place_in(layer);
-            let (ending, share) = place.ending.unwrap_or((0.0, 0.0));
-            if share < 1.0 {
-                layer.embedding.add_at(place.held, weight * (1.0 - share), vector);
-            }
-            if share > 0.0 {
-                layer.embedding.add_at(ending, weight * share, vector);
-            }
-            looping += weight.abs() * place.looping;
+            looping += weight.abs() * playhead.read(layer, weight, vector);
         }
         let reach = HEAT_REACH * timbre.heat + LOOP_REACH * looping.min(1.0);
         if let Some(movement) = movement
@@ -334,6 +315,18 @@ impl BlendedNote {
     }
 }
 
+/// How much a note is its body, so many seconds after its start, if its attack is another's until `attack_seconds` and goes
+/// over in `join_seconds`: 0 to 1, smoothly.
+pub(crate) fn share_of_body(seconds: f64, attack_seconds: f64, join_seconds: f64) -> f32 {
+    let past = seconds - attack_seconds;
+    let t = if past >= join_seconds {
+        1.0
+    } else {
+        (past / join_seconds).max(0.0) as f32
+    };
+    t * t * (3.0 - 2.0 * t)
+}
+
 /// As it was struck and held, from its beginning on, and without movement.
 impl Conditioning for BlendedNote {
     fn read(&self, first_frame: usize, embedding: &mut [f32], pitch: &mut [f32]) {
@@ -351,6 +344,7 @@ impl Conditioning for BlendedNote {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::credits::Credits;
     use crate::embedding::{Embedding, LoopRegion};
     use betwixt_audio::blend::Blend;
     use betwixt_audio::note::VelocityCell;
@@ -371,6 +365,7 @@ pub(crate) mod tests {
             further: Vec::new(),
             loop_region,
             embedding: Embedding::new(2, vec![value; frames * 2]).unwrap(),
+            credits: Credits::default(),
         }
     }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use betwixt_audio::grid::grid_pitches;
 
 use crate::audio_file::{self, AudioFileError, ChannelUse};
+use crate::credits::Credits;
 use crate::decoder::DecodeError;
 use crate::embedding::Embedding;
 use crate::encoder::{Encoder, EncoderError};
@@ -233,6 +234,7 @@ pub fn encode_samples(
         embedding,
         velocity: DEFAULT_VELOCITY,
         further: Vec::new(),
+        credits: Credits::default(),
     };
     if !encoder.takes_pitch() {
         sound.further = at_further_pitches(encoder, &samples, &sound, cancel)?;

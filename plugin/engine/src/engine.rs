@@ -293,6 +293,7 @@ pub(crate) fn load_model(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credits::Credits;
     use crate::decoder::{DecodeError, Decoder, DecoderFormat, NoteStart, Run, Snapshot};
     use crate::embedding::{Embedding, LoopRegion};
     use crate::instance::Instance;
@@ -386,6 +387,7 @@ mod tests {
                 end_frame: 20,
             }),
             embedding: Embedding::new(16, (0..16 * 24).map(|i| (i as f32).sin()).collect()).unwrap(),
+            credits: Credits::default(),
         };
         instance.set_patch(Patch::default().with_corner(0, Some(Arc::new(sound))));
         let mut instrument = Instrument::new(end, Arc::new(Meters::default()));

@@ -16,7 +16,8 @@
 //!
 //! Sounds:
 //! [`audio_file`] recordings in; [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound, [`multisample`] from many; [`embedding`]
-//! how a sound unfolds; [`sound`] the `.sound` file; [`patch`] the four corners; [`preset`], [`library`] what there is to pick.
+//! how a sound unfolds; [`sound`] the `.sound` file, [`credits`] who made it and what of; [`arithmetic`] sounds from sounds; [`patch`] the four
+//! corners; [`preset`], [`library`] what there is to pick.
 //!
 //! Playing:
 //! [`engine`] the process's one; [`instance`] a plugin's place with it; `scheduler`, `client`, `work_queue`, `worker` between the
@@ -31,6 +32,7 @@
 //! [`midi_file`], [`automation_curve`], [`parameter`] what is played; [`bounce`] the playing; [`wav`] the file; [`pack`] samples for other
 //! instruments. Everything that is written is a [`whole_file`].
 
+pub mod arithmetic;
 pub mod audio_file;
 mod audio_loop;
 pub mod automation_curve;
@@ -38,6 +40,7 @@ mod blended_note;
 pub mod bounce;
 mod client;
 mod command_queue;
+pub mod credits;
 pub mod decoder;
 pub mod embedding;
 pub mod encode;

@@ -245,6 +245,7 @@ pub(crate) fn folder_variable(name: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credits::Credits;
     use crate::embedding::Embedding;
 
     struct Folders {
@@ -268,6 +269,7 @@ mod tests {
             further: Vec::new(),
             loop_region: None,
             embedding: Embedding::new(2, vec![0.25; 8]).unwrap(),
+            credits: Credits::default(),
         }
     }
 

@@ -439,6 +439,7 @@ impl NoteCache {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::credits::Credits;
     use crate::decoder::{Decoder, DecoderFormat};
     use crate::embedding::{Embedding, LoopRegion};
     use crate::job::Sink;
@@ -492,6 +493,7 @@ pub(crate) mod tests {
                 end_frame: 1,
             }),
             embedding: Embedding::new(2, vec![0.0; 8]).unwrap(),
+            credits: Credits::default(),
         };
         let corners = [Some(Arc::new(sound)), None, None, None];
         let blended = BlendedNote::new(&corners, [1.0, 0.0, 0.0, 0.0], 60.0, 2, 3).unwrap();

@@ -122,6 +122,7 @@ impl Patch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credits::Credits;
     use crate::embedding::Embedding;
 
     fn sound(name: &str) -> Arc<Sound> {
@@ -138,6 +139,7 @@ mod tests {
             further: Vec::new(),
             loop_region: None,
             embedding: Embedding::new(2, vec![0.0; 8]).unwrap(),
+            credits: Credits::default(),
         })
     }
 

@@ -10,6 +10,8 @@ use crate::sound::LayerView;
 const JOIN_FRAMES: f64 = 1.25;
 /// Embedding frames after which a loop's movement is whole: a second of the shipped model.
 const SETTLED_FRAMES: f64 = 31.0;
+/// How long a note that is rendered whole is held in its loops at least: what is looped in its audio then.
+const LEAST_HOLD_SECONDS: f64 = 1.2;
 
 /// A place in time, in embedding frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,6 +83,19 @@ impl Playhead {
         }
     }
 
+    /// Adds `weight` times what a layer of a sound is here to `sum`; says how much it is held by its loop, 0 to 1.
+    pub(crate) fn read(&self, layer: LayerView<'_>, weight: f32, sum: &mut [f32]) -> f32 {
+        let place = self.place_in(layer);
+        let (ending, share) = place.ending.unwrap_or((0.0, 0.0));
+        if share < 1.0 {
+            layer.embedding.add_at(place.held, weight * (1.0 - share), sum);
+        }
+        if share > 0.0 {
+            layer.embedding.add_at(ending, weight * share, sum);
+        }
+        place.looping
+    }
+
     /// Where a layer of a sound ends by itself; none while it is held as long as the key.
     pub(crate) fn end_in(&self, layer: LayerView<'_>) -> Option<f64> {
         let frames = layer.embedding.frames() as f64;
@@ -90,6 +105,25 @@ impl Playhead {
             (Some(region), Some(released)) => Some(released + (frames - end_of(region)).max(JOIN_FRAMES)),
         }
     }
+}
+
+/// Which embedding frames a note is held in that is rendered whole: from where all of its sounds are in their loops, until
+/// each has been through its own; none if no sound has one.
+pub(crate) fn held_through(
+    loops: impl Iterator<Item = LoopRegion>,
+    seconds_per_frame: f64,
+) -> Option<LoopRegion> {
+    let extent = loops.fold(None, |extent: Option<(u32, u32)>, region| {
+        let (start, end) = extent.unwrap_or((0, 0));
+        Some((start.max(region.start_frame), end.max(region.end_frame)))
+    });
+    extent.map(|(start, end)| {
+        let least = (LEAST_HOLD_SECONDS / seconds_per_frame).ceil() as u32;
+        LoopRegion {
+            start_frame: start + 1,
+            end_frame: end.max(start + 1 + least),
+        }
+    })
 }
 
 fn end_of(region: LoopRegion) -> f64 {
@@ -133,6 +167,18 @@ mod tests {
         let place = playhead.place_in(layer);
         assert_eq!((place.ending, place.looping), (Some((25.0, 1.0)), 0.0));
         assert_eq!(playhead.end_in(layer), Some(43.0));
+    }
+
+    #[test]
+    fn a_whole_note_is_held_until_each_sound_has_been_through_its_loop() {
+        let region = |start_frame, end_frame| LoopRegion {
+            start_frame,
+            end_frame,
+        };
+        let held = |loops: &[LoopRegion]| held_through(loops.iter().copied(), 0.1);
+        assert_eq!(held(&[region(10, 20), region(4, 50)]), Some(region(11, 50)));
+        assert_eq!(held(&[region(10, 20)]), Some(region(11, 23)));
+        assert_eq!(held(&[]), None);
     }
 
     #[test]

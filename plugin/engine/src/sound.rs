@@ -5,13 +5,15 @@
 //! CRC-32 of all before it; numbers are little-endian. A plugin's state carries the same bytes. Of a sound with further layers the
 //! header names these, and they follow the first. A file is of the oldest version that can say all: 1 without further layers; 2 where
 //! they differ from the first by their pitch alone, as for models that take none; 3 where each has its own length, loop or
-//! velocity, as those of a multisample.
+//! velocity, as those of a multisample. Author and recipe stand in the header where they
+//! are known: an older Betwixt passes over them.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::credits::{Credits, MAX_INGREDIENTS};
 use crate::embedding::{Embedding, LoopRegion};
 use crate::whole_file;
 
@@ -31,7 +33,7 @@ const MAX_BYTES: u64 = 64 << 20;
 const MAX_DIMS: usize = 1024;
 /// As many as there are keys: a model's pitches are no more, and a multisample's are chosen from.
 const MAX_FURTHER: usize = 128;
-const MAX_TEXT_CHARS: usize = 4096;
+pub(crate) const MAX_TEXT_CHARS: usize = 4096;
 
 /// What sits in a corner.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +62,8 @@ pub struct Sound {
     pub velocity: u8,
     /// How it unfolds at other pitches and velocities; empty where one recording stands for all of them.
     pub further: Vec<Layer>,
+    /// Who made it, and what of.
+    pub credits: Credits,
 }
 
 /// How a sound unfolds at another pitch or velocity than its own.
@@ -164,6 +168,8 @@ struct Header {
     velocity: u8,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     layers: Vec<LayerHeader>,
+    #[serde(default, skip_serializing_if = "Credits::is_empty")]
+    credits: Credits,
 }
 
 /// What a header says of a further layer.
@@ -214,6 +220,7 @@ impl Sound {
             further_pitches,
             velocity: self.velocity,
             layers,
+            credits: self.credits.clone(),
         };
         let header = serde_json::to_vec(&header).expect("text and finite numbers are always JSON");
         let mut bytes = MAGIC.to_vec();
@@ -330,6 +337,7 @@ impl Sound {
         if texts
             .into_iter()
             .chain(&header.tags)
+            .chain(header.credits.texts())
             .any(|text| text.chars().count() > MAX_TEXT_CHARS)
         {
             return Err(field(
@@ -337,6 +345,15 @@ impl Sound {
                 "a text that is too long".into(),
                 "at most 4096 characters",
             ));
+        }
+        let ingredients = header
+            .credits
+            .recipe
+            .as_ref()
+            .map_or(0, |recipe| recipe.ingredients.len());
+        if ingredients > MAX_INGREDIENTS {
+            let found = format!("a recipe of {ingredients} sounds");
+            return Err(field("credits", found, "at most 256 sounds"));
         }
         let mut values = values;
         let mut next = |frames: usize| {
@@ -371,6 +388,7 @@ impl Sound {
             embedding,
             velocity: header.velocity,
             further,
+            credits: header.credits,
         })
     }
 
@@ -502,6 +520,7 @@ fn u32_from(bytes: &[u8]) -> Option<(u32, &[u8])> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::credits::{Ingredient, Recipe};
     use proptest::prelude::*;
 
     fn sound() -> Sound {
@@ -521,7 +540,57 @@ pub(crate) mod tests {
             embedding: Embedding::new(16, (0..160).map(|i| (i as f32).sin()).collect()).unwrap(),
             velocity: DEFAULT_VELOCITY,
             further: Vec::new(),
+            credits: Credits::default(),
         }
+    }
+
+    /// The same with all that can be known of it.
+    fn credited() -> Sound {
+        let ingredient = Ingredient {
+            name: "A".into(),
+            sound: "flute".into(),
+            id: "0123456789abcdef".into(),
+            author: "Ada".into(),
+            licence: "MIT".into(),
+        };
+        let recipe = Recipe {
+            expression: "A - 0.5*B".into(),
+            ingredients: vec![ingredient; 2],
+        };
+        Sound {
+            credits: Credits {
+                author: "Bea".into(),
+                recipe: Some(recipe),
+            },
+            ..sound()
+        }
+    }
+
+    #[test]
+    fn author_and_recipe_come_back_and_a_file_without_them_is_as_it_was() {
+        let bytes = credited().to_bytes();
+        assert_eq!(Sound::from_bytes(&bytes).unwrap(), credited());
+        assert_eq!(bytes[MAGIC.len()], 1, "older versions read it");
+        let plain = String::from_utf8_lossy(&sound().to_bytes()).into_owned();
+        assert!(
+            !plain.contains("credits"),
+            "its bytes are those of older versions"
+        );
+    }
+
+    #[test]
+    fn a_recipe_of_too_many_sounds_or_letters_is_refused_by_name() {
+        let mut long = credited();
+        let recipe = long.credits.recipe.as_mut().unwrap();
+        recipe.ingredients = vec![recipe.ingredients[0].clone(); MAX_INGREDIENTS + 1];
+        let message = Sound::from_bytes(&long.to_bytes()).unwrap_err().to_string();
+        assert!(
+            message.contains("`credits`") && message.contains("257"),
+            "{message}"
+        );
+        let mut long = credited();
+        long.credits.author = "a".repeat(MAX_TEXT_CHARS + 1);
+        assert!(Sound::from_bytes(&long.to_bytes()).is_err());
     }
 
     /// The same at two pitches more.
@@ -705,7 +774,7 @@ pub(crate) mod tests {
 
         #[test]
         fn a_changed_byte_under_a_fitting_checksum_never_panics(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
-            for sound in [pitched(), layered()] {
+            for sound in [pitched(), layered(), credited()] {
                 let mut bytes = sound.to_bytes();
                 let place = place.index(bytes.len());
                 bytes[place] = byte;

@@ -139,6 +139,7 @@ fn demodulated(samples: &[f32], frequency: f64, frame_samples: usize) -> Vec<Com
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credits::Credits;
     use crate::model;
 
     #[test]
@@ -190,6 +191,7 @@ mod tests {
             further: Vec::new(),
             loop_region: None,
             embedding: embedding.clone(),
+            credits: Credits::default(),
         };
         sound.embedding.shift(1, 0.08);
         encoder.tune(&mut sound, &cancel).unwrap();

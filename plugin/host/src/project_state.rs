@@ -292,6 +292,7 @@ fn device_name(device: DeviceChoice) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use betwixt_engine::credits::Credits;
     use betwixt_engine::embedding::Embedding;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -311,6 +312,7 @@ mod tests {
             further: Vec::new(),
             loop_region: None,
             embedding: Embedding::new(4, (0..40).map(|i| (i as f32).sin()).collect()).unwrap(),
+            credits: Credits::default(),
         }))
     }
 

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use betwixt_engine::credits::Credits;
 use betwixt_engine::embedding::LoopRegion;
 use betwixt_engine::model::Model;
 use betwixt_engine::model::manifest::Driver;
@@ -251,6 +252,7 @@ fn tone(model: &Model, pitch: f32, seconds: f64) -> anyhow::Result<Sound> {
             end_frame,
         }),
         embedding,
+        credits: Credits::default(),
     })
 }
 
