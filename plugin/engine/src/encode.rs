@@ -15,6 +15,7 @@ use crate::decoder::DecodeError;
 use crate::embedding::Embedding;
 use crate::encoder::{Encoder, EncoderError};
 use crate::pitch_detect::{self, DetectedPitch, MIN_CONFIDENCE};
+use crate::quality;
 use crate::sound::{PitchedEmbedding, Sound};
 use crate::sustain_loop;
 
@@ -132,7 +133,7 @@ fn best_guess(guess: &Option<DetectedPitch>) -> String {
 
 /// Encodes the recording in `file`; `model` is the model's name and version, `pitch` a MIDI note number if it is known.
 ///
-/// `stage` is told what is being done; `cancel` stops before the next stage.
+/// What is heard in it ([`quality::measure`]) is added to the label's tags. `stage` is told what is being done; `cancel` stops before the next stage.
 ///
 /// # Errors
 /// If the file cannot be read, holds no note, or has no clear pitch and none was given.
@@ -211,6 +212,10 @@ pub fn encode_file(
     if !encoder.takes_pitch() {
         sound.further = at_further_pitches(encoder, &samples, &sound, cancel)?;
     }
+    quality::add_tags(
+        &mut sound.tags,
+        quality::of_recording(&samples, rate_hz, pitch, loop_region, seconds_per_frame),
+    );
     enter(Stage::Tuning)?;
     encoder.tune(&mut sound, cancel)?;
     let seconds = samples.len() as f64 / f64::from(rate_hz);

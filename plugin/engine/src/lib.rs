@@ -16,7 +16,8 @@
 //!
 //! Sounds:
 //! [`audio_file`] recordings in; [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound; [`embedding`]
-//! how a sound unfolds; [`sound`] the `.sound` file, [`credits`] who made it and what of; [`patch`] the four corners; [`preset`], [`library`] what there is to pick.
+//! how a sound unfolds; [`sound`] the `.sound` file, [`credits`] who made it and what of, [`quality`] what it is like, in NSynth's words;
+//! [`patch`] the four corners; [`preset`], [`library`] what there is to pick, and the index that finds it.
 //!
 //! Playing:
 //! [`engine`] the process's one; [`instance`] a plugin's place with it; `scheduler`, `client`, `work_queue`, `worker` between the
@@ -65,6 +66,7 @@ pub mod patience;
 pub mod pitch_detect;
 mod playhead;
 pub mod preset;
+pub mod quality;
 mod render_plan;
 pub mod resources;
 pub mod runtime;
