@@ -28,6 +28,18 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     keep(temporary, target)
 }
 
+/// Writes `bytes` as the file `target`, if there is none of that name yet.
+///
+/// # Errors
+/// What the system says, [`io::ErrorKind::AlreadyExists`] if there is one; then it is as it was.
+pub fn write_new(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = begin(target)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist_noclobber(target).map_err(|error| error.error)?;
+    Ok(())
+}
+
 /// A new file in the folder of `target`, which vanishes unless it is [kept](keep).
 ///
 /// # Errors
@@ -69,6 +81,17 @@ mod tests {
         std::fs::write(&path, "old").unwrap();
         write(&path, b"new").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_new_file_does_not_take_the_place_of_an_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_new(&path, b"first").unwrap();
+        let error = write_new(&path, b"second").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
