@@ -13,7 +13,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use betwixt_engine::encode::{Label, encode_file};
+use betwixt_engine::encode::{Hints, Label, encode_file};
 use betwixt_engine::engine::DEFAULT_MODEL;
 use betwixt_engine::model::Model;
 use betwixt_engine::resources::Resources;
@@ -52,13 +52,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             licence: recording.licence,
             source: recording.source,
         };
-        let pitch = Some(recording.pitch);
         let cancel = AtomicBool::new(false);
         let encoded = encode_file(
             &mut encoder,
             &model.tag(),
             &file,
-            pitch,
+            Hints::of_pitch(Some(recording.pitch)),
             label,
             &mut |_| {},
             &cancel,

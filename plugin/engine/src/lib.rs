@@ -15,8 +15,8 @@
 //! of graphs, checked; [`encoder`], [`decoder`] its two halves.
 //!
 //! Sounds:
-//! [`audio_file`] recordings in; [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound; [`embedding`]
-//! how a sound unfolds; [`sound`] the `.sound` file; [`patch`] the four corners; [`preset`], [`library`] what there is to pick.
+//! [`audio_file`] recordings in; [`recorded_note`], [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound;
+//! [`import`] many of them; [`embedding`] how a sound unfolds; [`sound`] the `.sound` file; [`patch`] the four corners; [`preset`], [`library`] what there is to pick.
 //!
 //! Playing:
 //! [`engine`] the process's one; [`instance`] a plugin's place with it; `scheduler`, `client`, `work_queue`, `worker` between the
@@ -44,6 +44,7 @@ pub mod encode;
 pub mod encoder;
 pub mod engine;
 mod heat;
+pub mod import;
 pub mod instance;
 mod job;
 pub mod library;
@@ -64,6 +65,7 @@ pub mod patience;
 pub mod pitch_detect;
 mod playhead;
 pub mod preset;
+pub mod recorded_note;
 mod render_plan;
 pub mod resources;
 pub mod runtime;
