@@ -23,6 +23,7 @@ mod resources;
 mod sanitize;
 mod shipped_model;
 mod soak;
+mod sounds;
 mod spectrogram;
 mod system_packages;
 mod table;
@@ -62,6 +63,7 @@ Tasks:
   sanitize              the audio crate's tests under the address and thread sanitizers
   train [--quick]       make a model from nothing under target/training, and try it (--quick: a small
                         one in about 15 minutes of two cores; without it, hours)
+  sounds                render the recordings and encode the factory sounds of presets/sounds again
   import-nsynth CKPT -o DIR [--ema] [--int8]
                         make a model folder of Magenta's NSynth checkpoint: wavenet-ckpt.tar, or a prefix
                         such as wavenet-ckpt/model.ckpt-200000 (--ema: its averaged weights; --int8: a
@@ -167,6 +169,10 @@ fn run() -> Result<()> {
             };
             arguments.finish()?;
             import_nsynth::run(&workspace, &options)
+        }
+        "sounds" => {
+            arguments.finish()?;
+            sounds::run(&workspace)
         }
         "setup" => {
             arguments.finish()?;

@@ -1,4 +1,4 @@
-//! The command `betwixt`: encoding, blending, rendering, bouncing, packs and looking at models without a host.
+//! The command `betwixt`: encoding, blending, rendering, bouncing, packs, the library and looking at models without a host.
 //!
 //! A file for each command under [`commands`]; all work is the engine's. Bad input ends with exit code 2 and one
 //! sentence on standard error; Ctrl-C ends with 130 and leaves no half-written file (`pack` keeps
@@ -8,6 +8,7 @@ mod commands {
     pub mod blend;
     pub mod bounce;
     pub mod encode;
+    pub mod library;
     pub mod model;
     pub mod pack;
     pub mod render;
@@ -42,6 +43,7 @@ enum Command {
     Render(commands::render::RenderArgs),
     Bounce(commands::bounce::BounceArgs),
     Pack(commands::pack::PackArgs),
+    Library(commands::library::LibraryArgs),
     Model(commands::model::ModelArgs),
 }
 
@@ -77,6 +79,7 @@ fn run(command: &Command, interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
         Command::Render(args) => commands::render::run(args, interrupted),
         Command::Bounce(args) => commands::bounce::run(args, interrupted),
         Command::Pack(args) => commands::pack::run(args, interrupted),
+        Command::Library(args) => commands::library::run(args, interrupted),
         Command::Model(args) => commands::model::run(args, interrupted),
     }
 }

@@ -19,6 +19,14 @@ pub fn bar_to_go(length: u64, what: &'static str) -> ProgressBar {
     ProgressBar::new(length).with_style(style).with_message(what)
 }
 
+/// How long it still takes, for the prefix of [`bar_to_go`]; empty if that is not known.
+pub fn to_go(seconds: Option<f64>) -> String {
+    seconds.map_or_else(String::new, |seconds| {
+        let seconds = seconds.ceil() as u64;
+        format!("{}:{:02} to go", seconds / 60, seconds % 60)
+    })
+}
+
 /// A spinner.
 pub fn spinner() -> ProgressBar {
     let spinner = ProgressBar::new_spinner();

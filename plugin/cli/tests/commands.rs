@@ -293,9 +293,9 @@ fn help_names_every_command_and_option() {
         (
             &["encode", "--help"],
             &[
-                "IN.wav",
+                "RECORDING|FOLDER",
                 "--pitch <MIDI>",
-                "--output <OUT.sound>",
+                "--output <OUT.sound|DIR>",
                 "--model <DIR>",
             ],
         ),

@@ -26,7 +26,7 @@ use std::sync::atomic::AtomicBool;
 use betwixt_engine::arithmetic::{self, Expression, Names};
 use betwixt_engine::audio_file::{self, AudioFileError};
 use betwixt_engine::decoder::Decoder;
-use betwixt_engine::encode::{Encoded, Label, encode_file};
+use betwixt_engine::encode::{Encoded, Hints, Label, encode_file};
 use betwixt_engine::engine::DEFAULT_MODEL;
 use betwixt_engine::library::Library;
 use betwixt_engine::model::Model;
@@ -124,13 +124,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             licence: recording.licence,
             source: recording.source,
         };
-        let pitch = Some(recording.pitch);
         let cancel = AtomicBool::new(false);
         let mut encoded = encode_file(
             &mut encoder,
             &model.tag(),
             &file,
-            pitch,
+            Hints::of_pitch(Some(recording.pitch)),
             label,
             &mut |_| {},
             &cancel,

@@ -1,7 +1,11 @@
-//! Reading recordings: any rate, depth and number of channels, to mono at a model's rate.
+//! Reading recordings: WAV, AIFF, FLAC, MP3 and OGG Vorbis of any rate, depth and number of channels, to mono at a
+//! model's rate.
 //!
-//! Background threads only. Channels that cancel when they are summed are not: then the loudest one is taken,
-//! and [`Recording::channel`] says so.
+//! Background threads only. Whatever is in a file, reading it ends in a recording or in one sentence, and takes bounded
+//! memory. A file that says how long it is and is shorter is refused: a note that stops in the middle is nothing to play.
+//! Channels that cancel when they are summed are not: then the loudest one is taken, and [`Recording::channel`] says so.
+
+mod decode;
 
 use std::fmt;
 use std::fs::File;
@@ -10,19 +14,14 @@ use std::path::{Path, PathBuf};
 
 use rubato::audioadapter_buffers::direct::SequentialSlice;
 use rubato::{Fft, FixedSync, Resampler, WindowFunction};
-use symphonia::core::codecs::audio::AudioDecoderOptions;
-use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream};
-use symphonia::core::meta::MetadataOptions;
+use symphonia::core::io::MediaSource;
 
-/// Longer recordings are refused: a sound is one note.
+use decode::decode;
+
+/// How the names of the files that are read end, in lower case.
+pub const EXTENSIONS: [&str; 9] = ["wav", "wave", "aif", "aiff", "aifc", "flac", "mp3", "ogg", "oga"];
+/// What is read of a longer recording, from the start that is asked for: the note is looked for in it.
 pub const MAX_SECONDS: f64 = 120.0;
-/// Rates that a recording may have.
-const RATES_HZ: std::ops::RangeInclusive<u32> = 1000..=768_000;
-/// Channels that a recording may have.
-const MAX_CHANNELS: usize = 64;
 /// Channels whose mean is quieter than they are by more than this cancel each other.
 const COMB_DB: f64 = 1.5;
 /// Samples of the resampler's filter: long enough that what it takes away lies in the top octave's last 2 %.
@@ -41,6 +40,15 @@ pub struct Recording {
     pub file_channels: usize,
     /// What became of the channels.
     pub channel: ChannelUse,
+}
+
+/// Which part of a file is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Part {
+    /// Where it begins, in seconds, at least 0.
+    pub start_seconds: f64,
+    /// How long it is, in seconds, above 0; to the end of the file if none. [`MAX_SECONDS`] at most.
+    pub length_seconds: Option<f64>,
 }
 
 /// How a file's channels became one.
@@ -85,7 +93,7 @@ pub enum AudioFileError {
         source: std::io::Error,
     },
     /// No audio file, or a kind that is not known.
-    #[error("{}: is no audio file that Betwixt reads ({reason}); expected WAV", .file.display())]
+    #[error("{}: is no audio file that Betwixt reads ({reason}); expected WAV, AIFF, FLAC, MP3 or OGG Vorbis", .file.display())]
     Format {
         /// The file.
         file: PathBuf,
@@ -112,146 +120,70 @@ pub enum AudioFileError {
     },
 }
 
+/// Whether a file is a recording by its name.
+pub fn is_audio_name(file: &Path) -> bool {
+    file.extension()
+        .and_then(|extension| extension.to_str())
+        .is_some_and(|extension| EXTENSIONS.contains(&extension.to_lowercase().as_str()))
+}
+
 /// Reads a file to mono at `sample_rate_hz`.
 ///
 /// # Errors
-/// If the file cannot be read, is no audio, ends early, holds no or too much audio, or values that are not finite.
+/// If the file cannot be read, is no audio, ends earlier than it says, holds no audio, or values that are no samples.
 pub fn read(file: &Path, sample_rate_hz: u32) -> Result<Recording, AudioFileError> {
-    let opened = File::open(file).map_err(|source| AudioFileError::Read {
-        file: file.into(),
-        source,
-    })?;
-    read_from(Box::new(opened), file, sample_rate_hz)
+    read_part(file, sample_rate_hz, Part::default())
 }
 
-/// As [`read`], from any source of bytes; `file` is what messages call it.
+/// Reads a part of a file.
 ///
 /// # Errors
-/// As [`read`]'s.
+/// As [`read`]'s, and if the file ends before the part begins.
+pub fn read_part(file: &Path, sample_rate_hz: u32, part: Part) -> Result<Recording, AudioFileError> {
+    let failed = |source| AudioFileError::Read {
+        file: file.into(),
+        source,
+    };
+    // Asked before it is opened: a pipe would be waited for.
+    if !std::fs::metadata(file).map_err(failed)?.is_file() {
+        return Err(AudioFileError::Format {
+            file: file.into(),
+            reason: "it is no file".into(),
+        });
+    }
+    let opened = File::open(file).map_err(failed)?;
+    read_from(Box::new(opened), file, sample_rate_hz, part)
+}
+
+/// As [`read_part`], from any source of bytes; `file` is what messages call it.
+///
+/// # Errors
+/// As [`read_part`]'s.
 pub fn read_from(
     source: Box<dyn MediaSource>,
     file: &Path,
     sample_rate_hz: u32,
+    part: Part,
 ) -> Result<Recording, AudioFileError> {
     // Symphonia 0.6.1 overflows on a WAV header of more than 32 channels: what a parser trips over is a bad file, and
     // nothing of what it held is used afterwards.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode(source, file)));
-    let (channels, file_rate_hz) = decoded.unwrap_or_else(|_| {
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode(source, file, part)));
+    let decoded = decoded.unwrap_or_else(|_| {
         Err(AudioFileError::Format {
             file: file.into(),
             reason: "its header cannot be made sense of".into(),
         })
     })?;
-    let file_channels = channels.len();
-    let (mono, channel) = to_mono(channels);
-    let samples = resample(mono, file_rate_hz, sample_rate_hz);
+    let file_channels = decoded.channels.len();
+    let (mono, channel) = to_mono(decoded.channels);
+    let samples = resample(mono, decoded.rate_hz, sample_rate_hz);
     Ok(Recording {
         samples,
         sample_rate_hz,
-        file_rate_hz,
+        file_rate_hz: decoded.rate_hz,
         file_channels,
         channel,
     })
-}
-
-/// Every channel of a file, and its rate.
-fn decode(source: Box<dyn MediaSource>, file: &Path) -> Result<(Vec<Vec<f32>>, u32), AudioFileError> {
-    let no_format = |reason: String| AudioFileError::Format {
-        file: file.into(),
-        reason,
-    };
-    let damaged = |reason: String| AudioFileError::Damaged {
-        file: file.into(),
-        reason,
-    };
-    let unfit = |found: String, expected: String| AudioFileError::Unfit {
-        file: file.into(),
-        found,
-        expected,
-    };
-
-    let mut hint = Hint::new();
-    if let Some(extension) = file.extension().and_then(|e| e.to_str()) {
-        hint.with_extension(extension);
-    }
-    let stream = MediaSourceStream::new(source, Default::default());
-    let mut reader = symphonia::default::get_probe()
-        .probe(
-            &hint,
-            stream,
-            FormatOptions::default(),
-            MetadataOptions::default(),
-        )
-        .map_err(|error| no_format(error.to_string()))?;
-    let track = reader
-        .default_track(TrackType::Audio)
-        .ok_or_else(|| no_format("it holds no audio".into()))?;
-    let parameters = track
-        .codec_params
-        .as_ref()
-        .and_then(|parameters| parameters.audio())
-        .ok_or_else(|| no_format("it does not say how its audio is coded".into()))?;
-    let promised_frames = track.num_frames;
-    let track_id = track.id;
-    let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-        .map_err(|error| no_format(error.to_string()))?;
-
-    let mut channels: Vec<Vec<f32>> = Vec::new();
-    let mut rate_hz = 0;
-    let mut packet_channels: Vec<Vec<f32>> = Vec::new();
-    loop {
-        let packet = match reader.next_packet() {
-            Ok(Some(packet)) => packet,
-            Ok(None) => break,
-            // A header that promises more than there is; what is missing is said below.
-            Err(SymphoniaError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => break,
-            Err(error) => return Err(damaged(error.to_string())),
-        };
-        if packet.track_id != track_id {
-            continue;
-        }
-        let decoded = decoder
-            .decode(&packet)
-            .map_err(|error| damaged(error.to_string()))?;
-        let (rate, count) = (decoded.spec().rate(), decoded.spec().channels().count());
-        if channels.is_empty() {
-            if !RATES_HZ.contains(&rate) {
-                let expected = format!("{} to {}", RATES_HZ.start(), RATES_HZ.end());
-                return Err(unfit(format!("a rate of {rate} Hz"), expected));
-            }
-            if !(1..=MAX_CHANNELS).contains(&count) {
-                return Err(unfit(format!("{count} channels"), format!("1 to {MAX_CHANNELS}")));
-            }
-            rate_hz = rate;
-            channels.resize(count, Vec::new());
-        } else if (rate, count) != (rate_hz, channels.len()) {
-            return Err(damaged("its rate or number of channels changes midway".into()));
-        }
-        decoded.copy_to_vecs_planar(&mut packet_channels);
-        for (channel, packet) in channels.iter_mut().zip(&packet_channels) {
-            channel.extend_from_slice(packet);
-        }
-        if channels[0].len() as f64 > MAX_SECONDS * f64::from(rate_hz) {
-            return Err(unfit(
-                format!("more than {MAX_SECONDS} seconds of audio"),
-                "one note, shorter than that".into(),
-            ));
-        }
-    }
-    let frames = channels.first().map_or(0, Vec::len);
-    if let Some(promised) = promised_frames.filter(|promised| *promised > frames as u64) {
-        return Err(damaged(format!(
-            "it ends after {frames} of the {promised} samples that its header promises"
-        )));
-    }
-    if frames == 0 {
-        return Err(unfit("no samples".into(), "at least one".into()));
-    }
-    if channels.iter().flatten().any(|sample| !sample.is_finite()) {
-        return Err(damaged("it holds a sample that is not a number".into()));
-    }
-    Ok((channels, rate_hz))
 }
 
 fn to_mono(mut channels: Vec<Vec<f32>>) -> (Vec<f32>, ChannelUse) {
@@ -369,7 +301,51 @@ mod tests {
             Box::new(std::io::Cursor::new(bytes.to_vec())),
             Path::new("in.wav"),
             rate,
+            Part::default(),
         )
+    }
+
+    #[test]
+    fn a_recording_is_known_by_its_name() {
+        assert!(is_audio_name(Path::new("a/Flute C4.WAV")) && is_audio_name(Path::new("b.oga")));
+        assert!(!is_audio_name(Path::new("wav")) && !is_audio_name(Path::new("a.wav.txt")));
+    }
+
+    #[test]
+    fn a_part_begins_and_ends_where_it_is_asked_for() {
+        let ramp: Vec<f32> = (0..8000).map(|i| i as f32 / 8000.0).collect();
+        let bytes = write_wav(8000, 32, SampleFormat::Float, &[ramp.clone(), ramp.clone()]);
+        let part = |start_seconds, length_seconds| {
+            let source = Box::new(std::io::Cursor::new(bytes.clone()));
+            let part = Part {
+                start_seconds,
+                length_seconds,
+            };
+            read_from(source, Path::new("in.wav"), 8000, part)
+        };
+        let middle = part(0.25, Some(0.5)).unwrap();
+        assert!(middle.samples == ramp[2000..6000]);
+        let rest = part(0.25, None).unwrap();
+        assert!(rest.samples == ramp[2000..]);
+        let message = part(1.5, None).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "in.wav: has 1.00 seconds of audio; expected more than 1.50"
+        );
+    }
+
+    #[test]
+    fn a_folder_and_an_empty_file_are_no_recordings() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = read(folder.path(), 48_000).unwrap_err().to_string();
+        assert!(message.contains("it is no file"), "{message}");
+        let empty = folder.path().join("empty.wav");
+        std::fs::write(&empty, b"").unwrap();
+        let message = read(&empty, 48_000).unwrap_err().to_string();
+        assert!(
+            message.ends_with("empty.wav: has no bytes; expected a recording"),
+            "{message}"
+        );
     }
 
     #[test]

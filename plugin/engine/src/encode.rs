@@ -1,20 +1,26 @@
 //! From a recording to a sound.
 //!
-//! Background threads only. The recording is read to mono at the model's rate, silence before the note is cut,
-//! its pitch is found unless it is given, its level is brought to the model's, the model's encoder does the rest, and what the
-//! sound's decoding is out of tune by is taken out.
+//! Background threads only. The recording is read to mono at the model's rate, the first note in it is taken, its pitch is found
+//! unless it is given, its level is brought to the model's, the model's encoder does the rest, and what the sound's decoding is out
+//! of tune by is taken out. What has no pitch is encoded at several keys, faster and slower: it is played by transposition.
+
+mod hints;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use betwixt_audio::grid::grid_pitches;
 
-use crate::audio_file::{self, AudioFileError, ChannelUse};
+use crate::audio_file::{self, AudioFileError, ChannelUse, Part};
 use crate::credits::Credits;
 use crate::decoder::DecodeError;
 use crate::embedding::Embedding;
+pub use crate::encode::hints::{Hints, PitchHint};
 use crate::encoder::{Encoder, EncoderError};
 use crate::pitch_detect::{self, DetectedPitch, MIN_CONFIDENCE};
+use crate::quality;
+pub use crate::recorded_note::{MAX_NOTE_SECONDS, NoteEnd};
+use crate::recorded_note::{RecordedNote, rms_db};
 use crate::sound::{DEFAULT_VELOCITY, Layer, Sound};
 use crate::sustain_loop;
 
@@ -24,16 +30,19 @@ pub const LEVEL_DBFS: f64 = -20.0;
 const LEVEL_WINDOW: usize = 2048;
 /// Step of the short-time rms.
 const LEVEL_HOP: usize = 1024;
-/// The note begins where the level first comes this close to the loudest.
-const ONSET_DB: f64 = -50.0;
-/// Blocks in which the beginning is looked for, in samples: 1 ms at 48 kHz.
-const ONSET_BLOCK: usize = 48;
-/// After the note there is nothing louder than this under the loudest.
-const END_DB: f64 = -70.0;
-/// A recording quieter than this holds only silence.
-const SILENCE_DBFS: f64 = -90.0;
-/// Longer notes are cut: nothing in them changes any more.
-pub const MAX_NOTE_SECONDS: f64 = 20.0;
+/// Quieter windows than this are as quiet as this.
+const QUIETEST_DBFS: f64 = -90.0;
+/// What is added to a recording that does not swing about zero is taken out, if it is more than this share of the rms…
+const OFFSET_SHARE: f64 = 0.05;
+/// …by a filter with this corner.
+const OFFSET_HZ: f64 = 8.0;
+/// A note that was cut while it sounded fades in this time.
+const CUT_SECONDS: f64 = 0.01;
+
+/// The key that a sound without pitch plays unchanged at.
+pub const UNPITCHED_KEY: f32 = 60.0;
+/// The tag of a sound without pitch.
+pub const UNPITCHED_TAG: &str = "unpitched";
 
 /// A recording is not played faster or slower than by two octaves: what is left of it then is another instrument.
 const FARTHEST_SEMITONES: f32 = 24.0;
@@ -71,16 +80,18 @@ pub enum Stage {
 pub struct Encoded {
     /// The sound.
     pub sound: Sound,
-    /// The pitch that was found, if it was not given.
+    /// The pitch that was found, if it was not given; a guess if the sound has none.
     pub detected: Option<DetectedPitch>,
+    /// Whether it has no pitch: it is played by transposition about [`UNPITCHED_KEY`].
+    pub is_unpitched: bool,
     /// What became of the file's channels.
     pub channel: ChannelUse,
-    /// Silence cut before the note.
+    /// What the file holds before the note.
     pub trimmed_seconds: f64,
     /// Length of the note.
     pub seconds: f64,
-    /// Whether the note's end was cut.
-    pub shortened: bool,
+    /// Why it ends there.
+    pub end: NoteEnd,
 }
 
 /// Why a recording could not be encoded.
@@ -95,19 +106,21 @@ pub enum EncodeError {
         /// The file.
         file: PathBuf,
     },
-    /// No pitch was found.
-    #[error("{}: no clear pitch was found{}; give it as a MIDI note number", .file.display(), best_guess(.guess))]
-    NoPitch {
-        /// The file.
-        file: PathBuf,
-        /// The best guess.
-        guess: Option<DetectedPitch>,
-    },
     /// The pitch that was given is none.
     #[error("a pitch of {found} was given; expected a MIDI note number from 0 to 127")]
     Pitch {
         /// What was given.
         found: f32,
+    },
+    /// A time that was given is none.
+    #[error("a {field} of {found} seconds was given; expected {expected}")]
+    Seconds {
+        /// "start" or "length".
+        field: &'static str,
+        /// What was given.
+        found: f64,
+        /// What it should be.
+        expected: &'static str,
     },
     /// The encoder failed.
     #[error(transparent)]
@@ -120,45 +133,37 @@ pub enum EncodeError {
     Cancelled,
 }
 
-fn best_guess(guess: &Option<DetectedPitch>) -> String {
-    guess.map_or_else(String::new, |pitch| {
-        format!(
-            " (the best guess is {:.1}, {:.0} % sure)",
-            pitch.midi,
-            100.0 * pitch.confidence
-        )
-    })
-}
-
-/// Encodes the recording in `file`; `model` is the model's name and version, `pitch` a MIDI note number if it is known.
+/// Encodes the recording in `file`; `model` is the model's name and version.
 ///
-/// `stage` is told what is being done; `cancel` stops before the next stage.
+/// What is heard in it ([`quality::measure`]) is added to the label's tags. `stage` is told what is being done; `cancel` stops before the next stage.
 ///
 /// # Errors
-/// If the file cannot be read, holds no note, or has no clear pitch and none was given.
+/// If a hint makes no sense, or the file cannot be read or holds no note.
 pub fn encode_file(
     encoder: &mut Encoder,
     model: &str,
     file: &Path,
-    pitch: Option<f32>,
+    hints: Hints,
     label: Label,
     stage: &mut dyn FnMut(Stage),
     cancel: &AtomicBool,
 ) -> Result<Encoded, EncodeError> {
+    hints.check()?;
     enter(Stage::Reading, stage, cancel)?;
-    let recording = audio_file::read(file, encoder.sample_rate_hz())?;
-    let encoded = encode_samples(
-        encoder,
-        model,
-        &recording.samples,
-        file,
-        pitch,
-        label,
-        stage,
-        cancel,
-    )?;
+    let part = Part {
+        start_seconds: hints.start_seconds.unwrap_or(0.0),
+        length_seconds: hints.length_seconds,
+    };
+    let recording = audio_file::read_part(file, encoder.sample_rate_hz(), part)?;
+    let of_part = Hints {
+        start_seconds: None,
+        ..hints
+    };
+    let samples = &recording.samples;
+    let encoded = encode_samples(encoder, model, samples, file, of_part, label, stage, cancel)?;
     Ok(Encoded {
         channel: recording.channel,
+        trimmed_seconds: part.start_seconds + encoded.trimmed_seconds,
         ..encoded
     })
 }
@@ -176,39 +181,45 @@ pub fn encode_samples(
     model: &str,
     samples: &[f32],
     file: &Path,
-    pitch: Option<f32>,
-    label: Label,
+    hints: Hints,
+    mut label: Label,
     stage: &mut dyn FnMut(Stage),
     cancel: &AtomicBool,
 ) -> Result<Encoded, EncodeError> {
-    if let Some(found) = pitch.filter(|pitch| !(0.0..=127.0).contains(pitch)) {
-        return Err(EncodeError::Pitch { found });
-    }
+    hints.check()?;
     let mut enter = |next| enter(next, stage, cancel);
     let rate_hz = encoder.sample_rate_hz();
-    let note = trim(samples).ok_or_else(|| EncodeError::Silent { file: file.into() })?;
-    let trimmed_seconds = note.start as f64 / f64::from(rate_hz);
-    let longest = (MAX_NOTE_SECONDS * f64::from(rate_hz)) as usize;
-    let shortened = note.len() > longest;
-    let end = note.end.min(note.start + longest);
-    let mut samples = samples[note.start..end].to_vec();
+    let place = |seconds: f64| ((seconds * f64::from(rate_hz)).round() as usize).min(samples.len());
+    let start = place(hints.start_seconds.unwrap_or(0.0));
+    let end = hints
+        .length_seconds
+        .map_or(samples.len(), |length| samples.len().min(start + place(length)));
+    let part = without_offset(samples[start..end].to_vec(), rate_hz);
+    let note = RecordedNote::find(&part, rate_hz, hints.length_seconds.is_some())
+        .ok_or_else(|| EncodeError::Silent { file: file.into() })?;
+    let trimmed_seconds = (start + note.samples.start) as f64 / f64::from(rate_hz);
+    let mut samples = part[note.samples.clone()].to_vec();
+    if note.end != NoteEnd::Silence {
+        fade_out(&mut samples, (CUT_SECONDS * f64::from(rate_hz)) as usize);
+    }
 
     enter(Stage::Pitch)?;
-    let detected = if pitch.is_none() {
-        pitch_detect::detect(&samples, rate_hz)
-    } else {
-        None
+    let detected = match hints.pitch {
+        PitchHint::Find => pitch_detect::detect(&samples, rate_hz),
+        PitchHint::Midi(_) | PitchHint::Unpitched => None,
     };
-    let pitch = match (pitch, detected) {
-        (Some(given), _) => given,
-        (None, Some(found)) if found.confidence >= MIN_CONFIDENCE => found.midi.clamp(0.0, 127.0),
-        (None, guess) => {
-            return Err(EncodeError::NoPitch {
-                file: file.into(),
-                guess,
-            });
+    let known = match (hints.pitch, detected) {
+        (PitchHint::Midi(given), _) => Some(given),
+        (PitchHint::Find, Some(found)) if found.confidence >= MIN_CONFIDENCE => {
+            Some(found.midi.clamp(0.0, 127.0))
         }
+        _ => None,
     };
+    let is_unpitched = known.is_none();
+    let pitch = known.unwrap_or(UNPITCHED_KEY);
+    if is_unpitched && !label.tags.iter().any(|tag| tag == UNPITCHED_TAG) {
+        label.tags.push(UNPITCHED_TAG.into());
+    }
 
     enter(Stage::Encoding)?;
     let gain_db = LEVEL_DBFS - loudest_db(&samples);
@@ -236,19 +247,29 @@ pub fn encode_samples(
         further: Vec::new(),
         credits: Credits::default(),
     };
-    if !encoder.takes_pitch() {
+    if is_unpitched || !encoder.takes_pitch() {
         sound.further = at_further_pitches(encoder, &samples, &sound, cancel)?;
     }
-    enter(Stage::Tuning)?;
-    encoder.tune(&mut sound, cancel)?;
+    quality::add_tags(
+        &mut sound.tags,
+        quality::of_recording(&samples, rate_hz, pitch, loop_region, seconds_per_frame),
+    );
+    if !is_unpitched {
+        enter(Stage::Tuning)?;
+        encoder.tune(&mut sound, cancel).map_err(|error| match error {
+            DecodeError::Cancelled => EncodeError::Cancelled,
+            error => error.into(),
+        })?;
+    }
     let seconds = samples.len() as f64 / f64::from(rate_hz);
     Ok(Encoded {
         sound,
         detected,
+        is_unpitched,
         channel: ChannelUse::Only,
         trimmed_seconds,
         seconds,
-        shortened,
+        end: note.end,
     })
 }
 
@@ -259,6 +280,32 @@ fn enter(next: Stage, stage: &mut dyn FnMut(Stage), cancel: &AtomicBool) -> Resu
         Err(EncodeError::Cancelled)
     } else {
         Ok(())
+    }
+}
+
+/// Takes out what was added to all samples, if it is worth it: a converter's offset would be loud where the note is silent.
+fn without_offset(mut samples: Vec<f32>, sample_rate_hz: u32) -> Vec<f32> {
+    let count = samples.len().max(1) as f64;
+    let mean = samples.iter().map(|s| f64::from(*s)).sum::<f64>() / count;
+    let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / count;
+    if mean.abs() <= OFFSET_SHARE * power.sqrt() {
+        return samples;
+    }
+    let kept = (-std::f64::consts::TAU * OFFSET_HZ / f64::from(sample_rate_hz)).exp();
+    let mut offset = mean;
+    for sample in &mut samples {
+        offset = f64::from(*sample) + kept * (offset - f64::from(*sample));
+        *sample = (f64::from(*sample) - offset) as f32;
+    }
+    samples
+}
+
+/// A raised cosine over the last samples.
+fn fade_out(samples: &mut [f32], length: usize) {
+    let length = length.min(samples.len());
+    let end = samples.len();
+    for (index, sample) in samples[end - length..].iter_mut().enumerate() {
+        *sample *= 0.5 + 0.5 * (std::f32::consts::PI * (index as f32 + 1.0) / length as f32).cos();
     }
 }
 
@@ -295,18 +342,6 @@ fn at_further_pitches(
     Ok(further)
 }
 
-/// Where the note is: from its beginning to where it has died away.
-fn trim(samples: &[f32]) -> Option<std::ops::Range<usize>> {
-    let levels: Vec<f64> = samples.chunks(ONSET_BLOCK).map(rms_db).collect();
-    let loudest = levels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if loudest < SILENCE_DBFS {
-        return None;
-    }
-    let first = levels.iter().position(|level| *level > loudest + ONSET_DB)?;
-    let last = levels.iter().rposition(|level| *level > loudest + END_DB)?;
-    Some(first * ONSET_BLOCK..samples.len().min((last + 1) * ONSET_BLOCK))
-}
-
 /// The loudest short-time rms, in dB of full scale.
 fn loudest_db(samples: &[f32]) -> f64 {
     (0..samples.len())
@@ -316,12 +351,7 @@ fn loudest_db(samples: &[f32]) -> f64 {
             let window = &samples[start..samples.len().min(start + LEVEL_WINDOW)];
             rms_db(window) + 10.0 * (window.len() as f64 / LEVEL_WINDOW as f64).log10()
         })
-        .fold(SILENCE_DBFS, f64::max)
-}
-
-fn rms_db(samples: &[f32]) -> f64 {
-    let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / samples.len() as f64;
-    10.0 * (power + 1e-20).log10()
+        .fold(QUIETEST_DBFS, f64::max)
 }
 
 #[cfg(test)]
@@ -344,6 +374,10 @@ mod tests {
     }
 
     fn encoded(samples: &[f32], pitch: Option<f32>) -> Result<Encoded, EncodeError> {
+        encoded_with(samples, Hints::of_pitch(pitch))
+    }
+
+    fn encoded_with(samples: &[f32], hints: Hints) -> Result<Encoded, EncodeError> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("note.wav");
         crate::wav::write_mono(&file, 48_000, samples).unwrap();
@@ -357,7 +391,7 @@ mod tests {
             &mut encoder,
             &model.tag(),
             &file,
-            pitch,
+            hints,
             label,
             &mut |_| {},
             &AtomicBool::new(false),
@@ -415,27 +449,133 @@ mod tests {
         assert!((loudest_db(&levelled) - LEVEL_DBFS).abs() < 1e-3);
     }
 
-    #[test]
-    fn silence_noise_and_pitches_out_of_range_are_refused_in_a_sentence() {
-        assert!(matches!(
-            encoded(&[0.0; 9600], None),
-            Err(EncodeError::Silent { .. })
-        ));
+    fn noise(seconds: f64) -> Vec<f32> {
         let mut state = 1_u32;
-        let noise: Vec<f32> = (0..48_000)
+        (0..(seconds * 48_000.0) as usize)
             .map(|_| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+                0.5 * ((state >> 8) as f32 / (1 << 23) as f32 - 1.0)
             })
-            .collect();
-        let message = encoded(&noise, None).unwrap_err().to_string();
+            .collect()
+    }
+
+    #[test]
+    fn silence_and_pitches_out_of_range_are_refused_in_a_sentence() {
+        let message = encoded(&[0.0; 9600], None).unwrap_err().to_string();
         assert!(
-            message.contains("no clear pitch") && !message.contains('\n'),
+            message.contains("holds only silence") && !message.contains('\n'),
             "{message}"
         );
         assert!(matches!(
-            encoded(&noise, Some(300.0)),
+            encoded(&noise(0.2), Some(300.0)),
             Err(EncodeError::Pitch { .. })
         ));
+    }
+
+    /// Noise about 1 kHz, which dies away.
+    fn knock() -> Vec<f32> {
+        let (mut low, mut band) = (0.0_f32, 0.0_f32);
+        let filtered = noise(0.6).into_iter().enumerate().map(|(n, x)| {
+            let high = x - low - 0.5 * band;
+            band += 0.13 * high;
+            low += 0.13 * band;
+            band * (-8.0 * n as f32 / 48_000.0).exp()
+        });
+        filtered.collect()
+    }
+
+    /// Zero crossings a second: where most of a noise lies.
+    fn crossings(samples: &[f32]) -> f64 {
+        let count = samples
+            .windows(2)
+            .filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0)
+            .count();
+        count as f64 * 48_000.0 / samples.len() as f64
+    }
+
+    #[test]
+    fn what_has_no_pitch_is_played_by_transposition() {
+        let encoded = encoded(&knock(), None).unwrap();
+        assert!(encoded.is_unpitched, "{:?}", encoded.detected);
+        assert!(encoded.sound.tags.iter().any(|tag| tag == UNPITCHED_TAG));
+        let sound = std::sync::Arc::new(encoded.sound);
+        assert_eq!((sound.pitch, sound.pitch_range()), (60.0, (36.0, 84.0)));
+        let model = model::shipped();
+        let heard = |pitch: f32| {
+            let mut decoder = model.decoder().unwrap();
+            let corners = [Some(std::sync::Arc::clone(&sound)), None, None, None];
+            let weights = [1.0, 0.0, 0.0, 0.0];
+            let note = crate::note_render::BlendedNote::new(&corners, weights, pitch, 16, 3).unwrap();
+            let mut note = crate::note_render::NoteRender::new(note, 1, decoder.format());
+            let mut samples = Vec::new();
+            while samples.len() < 12_000 {
+                samples.extend(note.next_run(decoder.as_mut(), &AtomicBool::new(false)).unwrap());
+            }
+            crossings(&samples)
+        };
+        let (low, middle, high) = (heard(48.0), heard(60.0), heard(72.0));
+        assert!(middle / low > 1.5 && high / middle > 1.5, "{low} {middle} {high}");
+    }
+
+    #[test]
+    fn a_pitch_that_the_user_denies_is_not_looked_for() {
+        let hints = Hints {
+            pitch: PitchHint::Unpitched,
+            ..Hints::default()
+        };
+        let encoded = encoded_with(&note(220.0, 0.5, 0.0), hints).unwrap();
+        assert!(encoded.is_unpitched && encoded.detected.is_none());
+        assert_eq!(encoded.sound.pitch, UNPITCHED_KEY);
+    }
+
+    #[test]
+    fn of_a_long_recording_the_first_note_is_taken_or_the_one_that_is_asked_for() {
+        let notes = [
+            note(220.0, 1.0, 0.3),
+            note(330.0, 1.0, 0.5),
+            note(440.0, 1.0, 0.5),
+        ]
+        .concat();
+        let first = encoded(&notes, None).unwrap();
+        assert!((first.sound.pitch - 57.0).abs() < 0.1, "{}", first.sound.pitch);
+        assert!((first.seconds - 1.0).abs() < 0.05, "{}", first.seconds);
+        let hints = Hints {
+            start_seconds: Some(1.5),
+            ..Hints::default()
+        };
+        let second = encoded_with(&notes, hints).unwrap();
+        assert!((second.sound.pitch - 64.02).abs() < 0.1, "{}", second.sound.pitch);
+        assert!(
+            (second.trimmed_seconds - 1.8).abs() < 0.02,
+            "{}",
+            second.trimmed_seconds
+        );
+        let hints = Hints {
+            start_seconds: Some(3.5),
+            length_seconds: Some(0.5),
+            ..Hints::default()
+        };
+        let third = encoded_with(&notes, hints).unwrap();
+        assert!((third.sound.pitch - 69.0).abs() < 0.1, "{}", third.sound.pitch);
+        assert!((third.seconds - 0.5).abs() < 0.01 && third.end == NoteEnd::Given);
+    }
+
+    #[test]
+    fn an_offset_is_taken_out_and_a_note_without_one_is_left_alone() {
+        let plain = note(220.0, 0.5, 0.2);
+        assert_eq!(without_offset(plain.clone(), 48_000), plain);
+        let offset: Vec<f32> = plain.iter().map(|sample| sample + 0.3).collect();
+        let cleaned = without_offset(offset, 48_000);
+        let rest = cleaned[4800..9000]
+            .iter()
+            .map(|sample| sample.abs())
+            .fold(0.0, f32::max);
+        assert!(rest < 0.01, "{rest}");
+        let encoded = encoded(&plain.iter().map(|sample| sample + 0.3).collect::<Vec<_>>(), None).unwrap();
+        assert!(
+            (encoded.sound.pitch - 57.0).abs() < 0.1,
+            "{}",
+            encoded.sound.pitch
+        );
     }
 }

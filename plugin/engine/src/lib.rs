@@ -15,9 +15,10 @@
 //! of graphs, checked; [`encoder`], [`decoder`] its two halves.
 //!
 //! Sounds:
-//! [`audio_file`] recordings in; [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound, [`multisample`] from many; [`embedding`]
-//! how a sound unfolds; [`sound`] the `.sound` file, [`credits`] who made it and what of; [`arithmetic`] sounds from sounds; [`patch`] the four
-//! corners; [`preset`], [`library`] what there is to pick.
+//! [`audio_file`] recordings in; [`recorded_note`], [`pitch_detect`], [`sustain_loop`], [`encode`] from a recording to a sound, [`multisample`] from
+//! many, [`import`] many of them; [`embedding`] how a sound unfolds; [`sound`] the `.sound` file, [`credits`] who made it and what of,
+//! [`quality`] what it is like, in NSynth's words; [`arithmetic`] sounds from sounds; [`patch`] the four corners; [`preset`], [`library`] what
+//! there is to pick, and the index that finds it.
 //!
 //! Playing:
 //! [`engine`] the process's one; [`instance`] a plugin's place with it; `scheduler`, `client`, `work_queue`, `worker` between the
@@ -47,6 +48,7 @@ pub mod encode;
 pub mod encoder;
 pub mod engine;
 mod heat;
+pub mod import;
 pub mod instance;
 mod job;
 pub mod library;
@@ -68,6 +70,8 @@ pub mod patience;
 pub mod pitch_detect;
 mod playhead;
 pub mod preset;
+pub mod quality;
+pub mod recorded_note;
 mod render_plan;
 pub mod resources;
 pub mod runtime;

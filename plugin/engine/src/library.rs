@@ -2,12 +2,29 @@
 //!
 //! Reads files, so for the background thread, the main thread's first activation and the command line; never
 //! for the audio thread or a plugin scan. The factory's folder is `presets` of the resources (`*.toml`, `sounds/*.sound`); the
-//! user's has the folders `presets` and `sounds`, and `models` for models of one's own. A file that cannot be read is left out of the lists.
+//! user's has the folders `presets` and `sounds`, `models` for models of one's own, and `deleted` for presets that may be wanted again. A file
+//! that cannot be read is left out of the lists.
+//!
+//! Rooms: [`index`] finds among thousands, [`rescan`] brings it up to date; [`entry`] is what it tells; `database` is its file, `record` a
+//! row of that, `search` and [`descriptor`] the two ways of finding; [`marks`] is what the user told the library. [`preset_files`] saves
+//! presets, [`random`] makes them up.
+
+mod database;
+pub mod descriptor;
+pub mod entry;
+pub mod index;
+pub mod marks;
+pub mod preset_files;
+pub mod random;
+mod record;
+pub mod rescan;
+mod search;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::library::marks::MarksError;
 use crate::patch::Patch;
 use crate::preset::{PRESET_EXTENSION, Preset, PresetCorners, PresetError, SoundRef};
 use crate::resources::{Resources, ResourcesError};
@@ -68,7 +85,54 @@ pub enum LibraryError {
     /// There is no preset of the name.
     #[error("there is no preset named {0}")]
     NoSuchPreset(String),
+    /// One of the user's presets has the name.
+    #[error("you have a preset named {0} already: choose another name, or replace it")]
+    NameTaken(String),
+    /// A factory preset has the name, or is to be changed; those stay as they are.
+    #[error("{0} is a factory preset, which stays as it is: save it under another name")]
+    FactoryPreset(String),
+    /// A name that nothing can be called.
+    #[error(
+        "`{0}` is no name for a preset; expected a letter or digit, and at most {NAME_CHARS} characters on one line"
+    )]
+    BadName(String),
+    /// A preset's file could not be moved.
+    #[error("{}: cannot be {action}: {source}", .file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// "moved" or "removed".
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A folder cannot be added to the library, or taken out of it.
+    #[error("{}: {reason}", .folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// There is nothing to make a random preset of.
+    #[error("there are no sounds{} to choose from", .model.as_ref().map_or(String::new(), |model| format!(" of the model {model}")))]
+    NoSounds {
+        /// The model that was asked for.
+        model: Option<String>,
+    },
+    /// What the user told the library cannot be read or changed.
+    #[error(transparent)]
+    Marks(#[from] MarksError),
+    /// Another process keeps the index for itself.
+    #[error("the library's index is in use by another program; it is brought up to date later")]
+    IndexBusy,
+    /// The index cannot be had, not even in memory.
+    #[error("the library's index: {0}")]
+    Index(String),
 }
+
+/// Longest name of a preset, in characters.
+const NAME_CHARS: usize = 100;
 
 /// The folders of sounds and presets.
 #[derive(Debug)]
@@ -92,6 +156,24 @@ impl Library {
             factory: Ok(factory.to_path_buf()),
             user: Some(user.to_path_buf()),
         }
+    }
+
+    /// The folder of the user's own sounds, whether it is there or not.
+    ///
+    /// # Errors
+    /// If the system tells no folder for the user's files.
+    pub fn user_sounds(&self) -> Result<PathBuf, LibraryError> {
+        let user = self.user.as_ref().ok_or(LibraryError::NoUserFolder)?;
+        Ok(user.join("sounds"))
+    }
+
+    /// The folder of the user's own presets, whether it is there or not.
+    ///
+    /// # Errors
+    /// As [`Self::user_sounds`].
+    pub fn user_presets(&self) -> Result<PathBuf, LibraryError> {
+        let user = self.user.as_ref().ok_or(LibraryError::NoUserFolder)?;
+        Ok(user.join("presets"))
     }
 
     /// Every sound that can be read, by family and name.
@@ -243,19 +325,19 @@ pub(crate) fn folder_variable(name: &str) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::credits::Credits;
     use crate::embedding::Embedding;
 
-    struct Folders {
+    pub(crate) struct Folders {
         _root: tempfile::TempDir,
-        library: Library,
-        factory: PathBuf,
-        user: PathBuf,
+        pub(crate) library: Library,
+        pub(crate) factory: PathBuf,
+        pub(crate) user: PathBuf,
     }
 
-    fn sound(name: &str, family: &str) -> Sound {
+    pub(crate) fn sound_of(name: &str, family: &str) -> Sound {
         Sound {
             name: name.into(),
             family: family.into(),
@@ -273,20 +355,21 @@ mod tests {
         }
     }
 
-    fn folders() -> Folders {
+    /// The factory's flute and alto, the user's bowl; presets Init, Mine, and Lost, whose sound is gone; and two broken files.
+    pub(crate) fn folders() -> Folders {
         let root = tempfile::tempdir().unwrap();
         let (factory, user) = (root.path().join("presets"), root.path().join("user"));
         for folder in ["sounds", "presets"] {
             std::fs::create_dir_all(factory.join(folder)).unwrap();
             std::fs::create_dir_all(user.join(folder)).unwrap();
         }
-        sound("Flute", "wind")
+        sound_of("Flute", "wind")
             .write(&factory.join("sounds/flute.sound"))
             .unwrap();
-        sound("Alto", "voice")
+        sound_of("Alto", "voice")
             .write(&factory.join("sounds/alto.sound"))
             .unwrap();
-        sound("Bowl", "mallet")
+        sound_of("Bowl", "mallet")
             .write(&user.join("sounds/bowl.sound"))
             .unwrap();
         std::fs::write(factory.join("sounds/broken.sound"), b"no sound").unwrap();

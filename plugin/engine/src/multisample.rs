@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 pub use encoding::{EncodedInstrument, Instrument};
 pub use zone::Skipped;
 
+use crate::audio_file::is_audio_name;
 use bitwig::{BITWIG_EXTENSION, MAPPING_NAME};
 use decent_sampler::{LIBRARY_EXTENSION, PRESET_EXTENSION};
 use nsynth::{AUDIO_FOLDER, LISTING_NAME};
@@ -41,8 +42,6 @@ use sfz::SFZ_EXTENSION;
 use store::{Archive, MOST_TEXT_BYTES, Store, read_text};
 use zone::Mapping;
 
-/// Endings of recordings in small letters, among files that are named with notes.
-const AUDIO_EXTENSIONS: [&str; 7] = ["wav", "aif", "aiff", "aifc", "flac", "mp3", "ogg"];
 /// Names of a folder that are looked at.
 const MOST_NAMES: usize = 100_000;
 /// The dataset's own listing of 290,000 notes is half as large.
@@ -352,10 +351,7 @@ fn names_in(folder: &Path) -> Vec<String> {
 fn audio_names(names: &[String]) -> Vec<String> {
     let is_audio = |name: &&String| {
         let path = Path::new(name.as_str());
-        !is_hidden(path)
-            && AUDIO_EXTENSIONS
-                .iter()
-                .any(|extension| has_extension(path, extension))
+        !is_hidden(path) && is_audio_name(path)
     };
     names.iter().filter(is_audio).cloned().collect()
 }

@@ -7,10 +7,10 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use betwixt_audio::note::NoteKey;
 use betwixt_audio::rendered_note::RenderedNote;
@@ -31,8 +31,6 @@ pub const DEFAULT_DISK_BYTES: u64 = 2_000_000_000;
 
 const NOTES_FOLDER: &str = "notes";
 const EXTENSION: &str = "wav";
-/// A file that was begun so long ago was left by a process that was killed.
-const ABANDONED: Duration = Duration::from_secs(3600);
 /// A larger file is no note.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 
@@ -243,7 +241,7 @@ impl Disk {
             let path = entry.path();
             let Ok(found) = entry.metadata() else { continue };
             let used = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            if is_abandoned(&path, used) {
+            if whole_file::is_abandoned(&entry.file_name(), used) {
                 let _ = std::fs::remove_file(&path);
             } else if path.extension().is_some_and(|extension| extension == EXTENSION) {
                 notes.push((used, found.len(), path));
@@ -263,12 +261,6 @@ impl Disk {
     }
 }
 
-/// Whether a file was begun and never finished.
-fn is_abandoned(path: &Path, changed: SystemTime) -> bool {
-    let is_part = path.extension().is_some_and(|extension| extension == "part");
-    is_part && changed.elapsed().is_ok_and(|age| age > ABANDONED)
-}
-
 /// A finished note of a file.
 fn rendered(key: NoteKey, file: &NoteFile, chunk_samples: usize) -> Option<Arc<RenderedNote>> {
     let chunks = file.samples.len().div_ceil(chunk_samples.max(1));
@@ -282,6 +274,9 @@ fn rendered(key: NoteKey, file: &NoteFile, chunk_samples: usize) -> Option<Arc<R
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
     use super::*;
     use crate::note_cache::tests::key;
 

@@ -40,6 +40,44 @@ pub struct DetectedPitch {
     pub confidence: f32,
 }
 
+/// What is heard of the pitch in one frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct FramePitch {
+    /// The frame's first sample.
+    pub start: usize,
+    /// Its level, in dB of full scale.
+    pub level_db: f64,
+    /// MIDI note number and clarity (0 to 1); none where nothing repeats.
+    pub pitch: Option<(f64, f64)>,
+}
+
+/// Samples of a frame.
+pub(crate) fn frame_samples(sample_rate_hz: u32) -> usize {
+    ((FRAME_SECONDS * f64::from(sample_rate_hz)) as usize).max(1)
+}
+
+/// The pitch of every frame that lies within the samples, `hop_seconds` after the one before.
+pub(crate) fn frames(samples: &[f32], sample_rate_hz: u32, hop_seconds: f64) -> Vec<FramePitch> {
+    let rate = f64::from(sample_rate_hz);
+    let mut analyser = Analyser::new(frame_samples(sample_rate_hz), rate);
+    samples
+        .windows(frame_samples(sample_rate_hz))
+        .enumerate()
+        .step_by(((hop_seconds * rate) as usize).max(1))
+        .map(|(start, frame)| {
+            let power = frame.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / frame.len() as f64;
+            FramePitch {
+                start,
+                level_db: 10.0 * (power + 1e-20).log10(),
+                pitch: (power > 1e-12)
+                    .then(|| analyser.period(frame))
+                    .flatten()
+                    .map(|(period, clarity)| (midi_of_hz(rate / period), clarity)),
+            }
+        })
+        .collect()
+}
+
 /// The MIDI note number of a frequency.
 pub fn midi_of_hz(hz: f64) -> f64 {
     69.0 + 12.0 * (hz / 440.0).log2()
@@ -48,7 +86,7 @@ pub fn midi_of_hz(hz: f64) -> f64 {
 /// Finds the pitch of one note; none if no frame is periodic.
 pub fn detect(samples: &[f32], sample_rate_hz: u32) -> Option<DetectedPitch> {
     let rate = f64::from(sample_rate_hz);
-    let frame = (FRAME_SECONDS * rate) as usize;
+    let frame = frame_samples(sample_rate_hz);
     let hop = ((HOP_SECONDS * rate) as usize).max(1);
     let mut padded;
     let samples = if samples.len() < frame {

@@ -137,7 +137,7 @@ impl Resources {
 }
 
 /// The binary that this code was linked into: the plugin's library inside a host, the program otherwise.
-fn own_binary() -> Option<PathBuf> {
+pub(crate) fn own_binary() -> Option<PathBuf> {
     let path = process_path::get_dylib_path()
         .filter(|path| path.is_absolute())
         .or_else(process_path::get_executable_path)?;

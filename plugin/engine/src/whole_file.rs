@@ -5,17 +5,36 @@
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
 /// How the names of unfinished files begin and end.
 const PREFIX: &str = ".betwixt-";
 const SUFFIX: &str = ".part";
+/// A file that was begun so long ago was left by a process that was killed.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// Whether a file's name is one that a file has here before it is kept: of a process that was killed, if none writes there.
 pub fn is_unfinished(name: &OsStr) -> bool {
     name.to_str()
         .is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
+}
+
+/// Whether a file was begun, last written to at `changed`, and will never be finished.
+pub fn is_abandoned(name: &OsStr, changed: SystemTime) -> bool {
+    is_unfinished(name) && changed.elapsed().is_ok_and(|age| age > ABANDONED)
+}
+
+/// Takes away what killed processes left in a folder, as far as the system allows.
+pub fn remove_abandoned(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let changed = entry.metadata().and_then(|found| found.modified());
+        if changed.is_ok_and(|changed| is_abandoned(&entry.file_name(), changed)) {
+            // Another process may have been quicker.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Writes `bytes` as the file `target`, in place of what it held.
@@ -26,6 +45,18 @@ pub fn write(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut temporary = begin(target)?;
     temporary.write_all(bytes)?;
     keep(temporary, target)
+}
+
+/// Writes `bytes` as the file `target`, if there is none of that name yet.
+///
+/// # Errors
+/// What the system says, [`io::ErrorKind::AlreadyExists`] if there is one; then it is as it was.
+pub fn write_new(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = begin(target)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist_noclobber(target).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// A new file in the folder of `target`, which vanishes unless it is [kept](keep).
@@ -70,6 +101,37 @@ mod tests {
         write(&path, b"new").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_new_file_does_not_take_the_place_of_an_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_new(&path, b"first").unwrap();
+        let error = write_new(&path, b"second").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_begun_long_ago_is_taken_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let hours_ago = SystemTime::now() - 2 * ABANDONED;
+        for (name, is_old) in [
+            (".betwixt-1.part", true),
+            (".betwixt-2.part", false),
+            ("a.part", true),
+        ] {
+            let file = std::fs::File::create(folder.path().join(name)).unwrap();
+            if is_old {
+                file.set_modified(hours_ago).unwrap();
+            }
+        }
+        remove_abandoned(folder.path());
+        remove_abandoned(&folder.path().join("nowhere"));
+        let left = |name: &str| folder.path().join(name).exists();
+        assert!(!left(".betwixt-1.part") && left(".betwixt-2.part") && left("a.part"));
     }
 
     #[test]

@@ -1,26 +1,37 @@
-//! `betwixt encode`: a recording of one note into a sound.
+//! `betwixt encode`: a recording of one note into a sound, or many of them into a folder of sounds.
 
-use std::path::PathBuf;
+mod many;
+
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
-use betwixt_engine::encode::{Encoded, Label, Stage, encode_file};
+use betwixt_engine::encode::{Encoded, Hints, Label, NoteEnd, PitchHint, Stage, encode_file};
 use betwixt_engine::model::Model;
 use betwixt_engine::resources::Resources;
 use betwixt_engine::runtime::provider::DeviceChoice;
 
 use crate::progress;
 
-/// Encodes a recording of one note into a sound.
+/// Encodes recordings into sounds: one note each, the first in the recording unless --start says otherwise.
 #[derive(Debug, clap::Args)]
 pub struct EncodeArgs {
-    /// The recording: a WAV file of any rate, depth and number of channels.
-    #[arg(value_name = "IN.wav")]
-    input: PathBuf,
+    /// Recordings, and folders of them: WAV, AIFF, FLAC, MP3 or OGG Vorbis of any rate, depth and number of channels.
+    #[arg(value_name = "RECORDING|FOLDER", required = true)]
+    inputs: Vec<PathBuf>,
     /// Its pitch as a MIDI note number (60 is middle C, fractions are cents); found if not given.
     #[arg(long, value_name = "MIDI", allow_negative_numbers = true)]
     pitch: Option<f32>,
-    /// Name of the sound, in place of the file's.
+    /// It has no pitch: the keys play it faster and slower. Found if not given.
+    #[arg(long, conflicts_with = "pitch")]
+    unpitched: bool,
+    /// Where the note begins in the recording; found if not given.
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    start: Option<f64>,
+    /// How long the note is; up to the next note, or the silence after it, if not given.
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    length: Option<f64>,
+    /// Name of the sound, in place of the file's; for one recording.
     #[arg(long)]
     name: Option<String>,
     /// Family of instruments, such as `flute`.
@@ -38,16 +49,51 @@ pub struct EncodeArgs {
     /// Folder of the model, in place of the shipped one.
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
-    /// The sound.
-    #[arg(short, long, value_name = "OUT.sound")]
+    /// The sound; of several recordings or a folder, the folder of the sounds: a file that is there already is not written over.
+    #[arg(short, long, value_name = "OUT.sound|DIR")]
     output: PathBuf,
+    /// Threads that encode, of several recordings; one a core if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
 }
 
-/// Encodes; leaves no file behind if `interrupted` becomes true.
+impl EncodeArgs {
+    fn hints(&self) -> Hints {
+        let pitch = match self.pitch {
+            Some(pitch) => PitchHint::Midi(pitch),
+            None if self.unpitched => PitchHint::Unpitched,
+            None => PitchHint::Find,
+        };
+        Hints {
+            pitch,
+            start_seconds: self.start,
+            length_seconds: self.length,
+        }
+    }
+
+    fn label(&self) -> Label {
+        Label {
+            name: self.name.clone().unwrap_or_default(),
+            family: self.family.clone(),
+            tags: self.tags.clone(),
+            licence: self.licence.clone(),
+            source: self.source.clone(),
+        }
+    }
+}
+
+/// Encodes; if `interrupted` becomes true no half of a file is left behind, and what is finished stays.
 ///
 /// # Errors
 /// One sentence on what is wrong with which file.
 pub fn run(args: &EncodeArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
+    match &args.inputs[..] {
+        [input] if !input.is_dir() && !args.output.is_dir() => one(args, input, interrupted),
+        _ => many::run(args, interrupted),
+    }
+}
+
+fn one(args: &EncodeArgs, input: &Path, interrupted: &AtomicBool) -> anyhow::Result<()> {
     let spinner = progress::spinner();
     spinner.set_message("loading the model");
     let folder = match &args.model {
@@ -56,18 +102,14 @@ pub fn run(args: &EncodeArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
     };
     let model = Model::load(&folder, DeviceChoice::Cpu)?;
     let mut encoder = model.encoder()?;
-    let file_name = || {
-        args.input
+    let mut label = args.label();
+    if label.name.is_empty() {
+        label.name = input
             .file_stem()
-            .map(|stem| stem.to_string_lossy().into_owned())
-    };
-    let label = Label {
-        name: args.name.clone().or_else(file_name).unwrap_or_default(),
-        family: args.family.clone(),
-        tags: args.tags.clone(),
-        licence: args.licence.clone(),
-        source: args.source.clone(),
-    };
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+    }
     let mut stage = |stage| {
         spinner.set_message(match stage {
             Stage::Reading => "reading the recording",
@@ -79,8 +121,8 @@ pub fn run(args: &EncodeArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
     let encoded = encode_file(
         &mut encoder,
         &model.tag(),
-        &args.input,
-        args.pitch,
+        input,
+        args.hints(),
         label,
         &mut stage,
         interrupted,
@@ -103,6 +145,12 @@ fn tell(args: &EncodeArgs, model: &Model, encoded: &Encoded) {
         sound.model
     );
     match encoded.detected {
+        Some(found) if encoded.is_unpitched => println!(
+            "pitch     none: the keys play it faster and slower (the best guess was {:.1}, with {:.0} % confidence)",
+            found.midi,
+            100.0 * found.confidence
+        ),
+        _ if encoded.is_unpitched => println!("pitch     none: the keys play it faster and slower"),
         Some(found) => println!(
             "pitch     {:.2}, found with {:.0} % confidence",
             sound.pitch,
@@ -115,14 +163,14 @@ fn tell(args: &EncodeArgs, model: &Model, encoded: &Encoded) {
         encoded.seconds,
         sound.embedding.frames()
     );
-    if encoded.shortened {
-        println!("          the end of the recording was cut");
+    match encoded.end {
+        NoteEnd::Silence => {}
+        NoteEnd::NextNote => println!("          up to the next note in the recording"),
+        NoteEnd::Limit => println!("          the end of the recording was cut"),
+        NoteEnd::Given => println!("          as given"),
     }
     if encoded.trimmed_seconds > 0.001 {
-        println!(
-            "          after {:.3} s of silence, which was cut",
-            encoded.trimmed_seconds
-        );
+        println!("          from {:.3} s of the recording", encoded.trimmed_seconds);
     }
     match sound.loop_region {
         Some(region) => println!(

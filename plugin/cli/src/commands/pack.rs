@@ -11,6 +11,7 @@ use betwixt_engine::pack::merge::merge;
 use betwixt_engine::pack::options::{Blends, BlendsAs, Depth, Keys, PackFormat, PackOptions, Shard};
 use betwixt_engine::pack::{PackJob, PackOrder, PackReport};
 
+use crate::progress::to_go;
 use crate::{preset_argument, progress};
 
 /// How often a job is looked at.
@@ -143,7 +144,7 @@ fn render(
             PackStage::Rendering => "rendering",
             PackStage::Finishing => "finishing",
         });
-        bar.set_prefix(progress.seconds_left.map(to_go).unwrap_or_default());
+        bar.set_prefix(to_go(progress.seconds_left));
         std::thread::sleep(LOOK);
     }
     bar.finish_and_clear();
@@ -162,9 +163,4 @@ fn join(args: &PackArgs, interrupted: &AtomicBool) -> anyhow::Result<PackReport>
     });
     bar.finish_and_clear();
     Ok(report?)
-}
-
-fn to_go(seconds: f64) -> String {
-    let seconds = seconds.ceil() as u64;
-    format!("{}:{:02} to go", seconds / 60, seconds % 60)
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::audio_file::Recording;
-use crate::encode::{EncodeError, Encoded, Label, encode_samples};
+use crate::encode::{EncodeError, Encoded, Hints, Label, MAX_NOTE_SECONDS, PitchHint, encode_samples};
 use crate::encoder::Encoder;
 use crate::multisample::MultisampleError;
 use crate::multisample::choice::choose;
@@ -256,12 +256,18 @@ fn encoded(
     pitch: f32,
     cancel: &AtomicBool,
 ) -> Result<Encoded, EncodeError> {
+    // All of it is one note, however long: no next one is looked for.
+    let hints = Hints {
+        pitch: PitchHint::Midi(pitch),
+        length_seconds: Some(MAX_NOTE_SECONDS),
+        ..Hints::default()
+    };
     encode_samples(
         encoder,
         model,
         samples,
         file,
-        Some(pitch),
+        hints,
         Label::default(),
         &mut |_| {},
         cancel,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-use crate::audio_file::{self, AudioFileError, Recording};
+use crate::audio_file::{self, AudioFileError, Part, Recording};
 use crate::multisample::sample_name;
 
 /// A mapping's text at most.
@@ -80,7 +80,8 @@ impl<'a> SampleReader<'a> {
                 let path = path.join("/");
                 let bytes = archive.read(&path, MOST_SAMPLE_BYTES).map_err(Unreadable)?;
                 let called = file.join(path);
-                let recording = audio_file::read_from(Box::new(Cursor::new(bytes)), &called, rate_hz)?;
+                let bytes = Box::new(Cursor::new(bytes));
+                let recording = audio_file::read_from(bytes, &called, rate_hz, Part::default())?;
                 Ok((recording, called))
             }
             (Store::Archive { file, .. }, None) => Err(Unreadable(format!("{} is not open", file.display()))),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use betwixt_audio::settings::Settings;
 use betwixt_engine::bounce::Bounce;
-use betwixt_engine::encode::{Label, encode_file};
+use betwixt_engine::encode::{Hints, Label, encode_file};
 use betwixt_engine::engine::EngineOptions;
 use betwixt_engine::instance::Instance;
 use betwixt_engine::model::Model;
@@ -44,7 +44,7 @@ fn sound() -> Arc<Sound> {
         &mut model.encoder().unwrap(),
         &model.tag(),
         file.path(),
-        Some(60.0),
+        Hints::of_pitch(Some(60.0)),
         Label::default(),
         &mut |_| {},
         &AtomicBool::new(false),

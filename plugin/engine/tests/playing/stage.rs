@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use betwixt_audio::event::{EventKind, NoteAddress};
 use betwixt_audio::settings::Settings;
 use betwixt_engine::bounce::{Bounce, BounceReport, Score};
-use betwixt_engine::encode::{Label, encode_file};
+use betwixt_engine::encode::{Hints, Label, encode_file};
 use betwixt_engine::engine::{DEFAULT_MODEL, Engine, EngineOptions};
 use betwixt_engine::library::Library;
 use betwixt_engine::midi_file::{MidiFile, TimedEvent};
@@ -52,7 +52,7 @@ pub fn patch_of_recordings(recordings: &[Vec<f32>; 4], pitch: f32) -> Patch {
             &mut encoder,
             &model.tag(),
             file.path(),
-            Some(pitch),
+            Hints::of_pitch(Some(pitch)),
             Label::default(),
             &mut |_| {},
             &AtomicBool::new(false),
