@@ -1,17 +1,24 @@
 //! The window on made-up data, to work on its looks without a host, a model or sound:
-//! `cargo run -p betwixt-editor --example preview [empty|trouble]`. Knobs turn, the puck moves, nothing sounds.
+//! `cargo run -p betwixt-editor --example preview [empty|trouble|import|sounds|pack]`. Knobs turn, the puck moves, lists are
+//! searched, files can be dropped; nothing sounds.
 
 use std::sync::Arc;
 
+use baseview::dpi::LogicalSize;
+use baseview::{WindowSettings, WindowSize};
 use betwixt_audio::blend::{Blend, CornerMask};
 use betwixt_editor::command::Command;
+use betwixt_editor::egui_window::{self, Content, Repaint};
 use betwixt_editor::embedding_view::{EmbeddingCurves, Sustain};
-use betwixt_editor::snapshot::{CornerView, DeviceCondition, DeviceView, ListRow, ParameterView, Snapshot};
+use betwixt_editor::import_bench::ImportView;
+use betwixt_editor::list_query::{Found, ListQuery, ListRow};
+use betwixt_editor::pack_bench::PackView;
+use betwixt_editor::snapshot::{CornerView, DeviceCondition, DeviceView, ParameterView, Snapshot};
+use betwixt_editor::tabs::{self, Tab};
 use betwixt_editor::{theme, view};
 use betwixt_engine::embedding::LoopRegion;
+use betwixt_engine::library::entry::{EntryId, EntryKind};
 use betwixt_engine::parameter::{Parameter, ParameterKind};
-use nice_plug_egui::baseview::dpi::LogicalSize;
-use nice_plug_egui::{App, EguiWindow, EguiWindowSettings, Frame};
 
 const SOUNDS: [(&str, &str, f32); 8] = [
     ("Upright bass", "acoustic", 36.0),
@@ -24,15 +31,23 @@ const SOUNDS: [(&str, &str, f32); 8] = [
     ("Cello section", "strings", 43.0),
 ];
 
+const PRESETS: [&str; 3] = ["Bass flute at dusk", "Glass choir", "Slow brass"];
+
 struct Preview {
     snapshot: Snapshot,
+    tab: Tab,
     has_theme: bool,
 }
 
-impl App for Preview {
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
+impl Content for Preview {
+    fn resized(&mut self, _size: WindowSize) {}
+
+    fn zoomed(&mut self, _zoom: f32) {}
+
+    fn show(&mut self, ui: &mut egui::Ui) {
         if !self.has_theme {
             theme::install(ui.ctx());
+            tabs::select(ui.ctx(), self.tab);
             ui.ctx().request_repaint();
             self.has_theme = true;
             return;
@@ -52,15 +67,15 @@ impl Preview {
             zoom: 1.0,
             ..Default::default()
         };
-        let row = |(name, family, _): (&str, &str, f32)| ListRow {
-            name: name.into(),
-            detail: family.into(),
-            search: format!("{name} {family}").to_lowercase(),
-        };
-        snapshot.sounds = SOUNDS.map(row).into();
-        snapshot.presets = ["Bass flute at dusk", "Glass choir", "Slow brass"]
-            .map(|name| row((name, "pad", 0.0)))
-            .into();
+        snapshot.sounds = find(ListQuery::sounds());
+        snapshot.presets = find(ListQuery::presets());
+        snapshot.library.packs = "/home/user/.local/share/betwixt/packs".into();
+        snapshot.library.families = [
+            ("brass".into(), 12),
+            ("mallet".into(), 31),
+            ("strings".into(), 20),
+        ]
+        .into();
         for parameter in Parameter::ALL {
             set(&mut snapshot, parameter, 0.35);
         }
@@ -100,9 +115,14 @@ impl Preview {
                     name: name.into(),
                     family: family.into(),
                     pitch,
+                    layers: 1,
+                    ..Default::default()
                 });
             }
-            snapshot.preset = "Bass flute at dusk".into();
+            snapshot.preset.name = "Bass flute at dusk".into();
+            snapshot.preset.id = Some(id_of("Bass flute at dusk"));
+            snapshot.preset.is_favourite = true;
+            snapshot.preset.undo = Some("load Glass choir".into());
             snapshot.embedding = Some(Arc::new(curves()));
             snapshot.ready_keys = (1 << 93) - (1 << 48);
             snapshot.held_keys = 1 << 52 | 1 << 59 | 1 << 66;
@@ -110,8 +130,28 @@ impl Preview {
             snapshot.load = 0.34;
             snapshot.peaks = [0.3, 0.22];
         }
+        if name == "import" {
+            snapshot.imports[1] = Some(ImportView {
+                text: "encoding bowl.wav · 3 of 12".into(),
+                part: Some(0.25),
+            });
+            snapshot.preset.is_changed = true;
+        }
+        if name == "pack" {
+            snapshot.pack = PackView::Running {
+                text: "8 of 21 samples · 0:42 to go".into(),
+                part: 0.38,
+                is_stopping: false,
+            };
+        }
+        let tab = match name {
+            "sounds" => Tab::Sounds,
+            "pack" => Tab::Pack,
+            _ => Tab::Play,
+        };
         let mut preview = Self {
             snapshot,
+            tab,
             has_theme: false,
         };
         preview.weigh();
@@ -133,18 +173,26 @@ impl Preview {
         match command {
             Command::Set(parameter, value) => set(&mut self.snapshot, parameter, value),
             Command::Reset(parameter) => set(&mut self.snapshot, parameter, 0.5),
-            Command::PickSound(corner, sound) => {
-                self.snapshot.corners[corner] = sound.map(|index| {
-                    let (name, family, pitch) = SOUNDS[index];
-                    CornerView {
-                        name: name.into(),
-                        family: family.into(),
-                        pitch,
-                    }
+            Command::Search(query) => {
+                let found = find(query);
+                if found.query.filter.kind == Some(EntryKind::Preset) {
+                    self.snapshot.presets = found;
+                } else {
+                    self.snapshot.sounds = found;
+                }
+            }
+            Command::PickSound(corner, id) => {
+                let picked = SOUNDS.iter().find(|(name, ..)| Some(id_of(name)) == id);
+                self.snapshot.corners[corner] = picked.map(|(name, family, pitch)| CornerView {
+                    name: (*name).into(),
+                    family: (*family).into(),
+                    pitch: *pitch,
+                    ..Default::default()
                 });
             }
-            Command::LoadPreset(index) => {
-                self.snapshot.preset = self.snapshot.presets[index].name.as_str().into()
+            Command::LoadPreset(id) => {
+                let name = PRESETS.iter().find(|name| id_of(name) == id);
+                self.snapshot.preset.name = name.copied().unwrap_or_default().into();
             }
             Command::SetDevice(choice) => self.snapshot.device.choice = choice,
             Command::SetZoom(zoom) => {
@@ -154,6 +202,39 @@ impl Preview {
             _ => {}
         }
         self.weigh();
+    }
+}
+
+fn id_of(name: &str) -> EntryId {
+    let file = name.to_lowercase().replace(' ', "_");
+    EntryId::from(format!("factory/{file}.sound"))
+}
+
+fn find(query: ListQuery) -> Found {
+    let row = |(name, detail): (&str, &str)| ListRow {
+        id: id_of(name),
+        name: name.into(),
+        detail: detail.into(),
+        about: String::new(),
+        is_favourite: name.len() % 3 == 0,
+        is_user: false,
+        file: format!("{name}.sound").into(),
+    };
+    let text = query.text.to_lowercase();
+    let rows: Vec<ListRow> = if query.filter.kind == Some(EntryKind::Preset) {
+        PRESETS.iter().map(|name| row((name, "pad"))).collect()
+    } else {
+        SOUNDS
+            .iter()
+            .map(|(name, family, _)| row((name, family)))
+            .collect()
+    };
+    let rows = rows
+        .into_iter()
+        .filter(|row| row.name.to_lowercase().contains(&text));
+    Found {
+        rows: rows.collect(),
+        query,
     }
 }
 
@@ -204,10 +285,13 @@ fn curves() -> EmbeddingCurves {
 
 fn main() {
     let name = std::env::args().nth(1).unwrap_or_default();
-    let settings = EguiWindowSettings::new()
+    let settings = WindowSettings::new()
         .with_title("betwixt preview")
         .with_size(LogicalSize::new(1120.0, 740.0))
         .with_resizable(true);
-    let window = EguiWindow::create(settings, Preview::new(&name)).expect("a window");
-    window.run_until_closed().expect("a window that runs");
+    let window = egui_window::open(settings, 1.0, Preview::new(&name), Repaint::default(), None);
+    window
+        .expect("a window")
+        .run_until_closed()
+        .expect("a window that runs");
 }

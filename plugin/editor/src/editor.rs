@@ -1,39 +1,44 @@
 //! The plugin's editor as nice-plug wants it: makes a window each time that the host opens one. Main thread.
 //!
-//! Over nice-plug-egui's own editor, which takes its size once and for all when it is made: here each window is made anew,
-//! with the size that the state has by then.
+//! Each window is made anew, with the size that the state has by then.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
+use baseview::host::Host;
+use baseview::{HandlerError, WindowSettings};
 use betwixt_audio::meters::Meters;
 use betwixt_engine::instance::Instance;
+use betwixt_engine::library::Library;
 use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::{LogicalSize, NativeSize, Size};
 use nice_plug::editor::{
-    Editor, HostMethods, ParentWindowHandle, ResizeHint, SizeConstraints, SpawnedEditor,
-};
-use nice_plug_egui::{
-    EguiEditorHandle, EguiEditorState, EguiNiceSettings, RepaintNotifier, create_egui_editor,
+    Editor, EditorHandle, HostCallbacks, HostMainThreadCaller, HostMethods, ParentWindowHandle, ResizeHint,
+    SizeConstraints, SpawnedEditor,
 };
 use parking_lot::Mutex;
 
 use crate::controls::Controls;
+use crate::egui_window::{self, Repaint};
 use crate::keyboard_queue::KeyboardSender;
 use crate::librarian::Librarian;
+use crate::shelf::Shelf;
 use crate::snapshot_reader::SnapshotReader;
 use crate::watch::Watch;
 use crate::window::{Desk, SharedKeyboard, Window};
 use crate::window_state::{MIN_HEIGHT, MIN_WIDTH, WindowState};
+use crate::workshop::Workshop;
+
+/// The smallest size of the window.
+const MIN_SIZE: LogicalSize<f32> = LogicalSize {
+    width: MIN_WIDTH,
+    height: MIN_HEIGHT,
+};
 
 /// The window may grow and shrink in both directions, down to its smallest size.
 const RESIZE_HINT: ResizeHint = ResizeHint {
-    size_constraints: SizeConstraints::min_logical_size(LogicalSize {
-        width: MIN_WIDTH,
-        height: MIN_HEIGHT,
-    }),
+    size_constraints: SizeConstraints::min_logical_size(MIN_SIZE),
     ..ResizeHint::RESIZABLE
 };
 
@@ -57,10 +62,6 @@ impl fmt::Debug for EditorParts {
     }
 }
 
-/// How often the window looks whether the host has changed something. The first look must not come before the window
-/// is on the screen (see `Window::build`); what moves is drawn more often anyway.
-const REPAINT_POLL_INTERVAL: Duration = Duration::from_millis(100);
-
 /// Opens the instrument's window.
 pub struct InstrumentEditor {
     controls: Arc<dyn Controls>,
@@ -68,6 +69,8 @@ pub struct InstrumentEditor {
     meters: Arc<Meters>,
     keyboard: SharedKeyboard,
     window: Arc<WindowState>,
+    /// Imports and packs go on while no window is open.
+    workshop: Arc<Workshop>,
 }
 
 impl fmt::Debug for InstrumentEditor {
@@ -91,30 +94,42 @@ pub fn create_editor(parts: EditorParts) -> InstrumentEditor {
         meters,
         keyboard: Arc::new(Mutex::new(keyboard)),
         window,
+        workshop: Arc::default(),
     }
 }
 
 impl InstrumentEditor {
-    fn open(&self, repaint: RepaintNotifier) -> Window {
+    fn window(&self, host: GuiContext, repaint: &Repaint) -> Window {
         let desk = Desk {
             controls: Arc::clone(&self.controls),
             instance: Arc::clone(&self.instance),
             keyboard: Arc::clone(&self.keyboard),
             window: Arc::clone(&self.window),
+            workshop: Arc::clone(&self.workshop),
+            repaint: repaint.clone(),
+            host,
         };
         let (controls, instance, meters) = (&self.controls, &self.instance, &self.meters);
-        let reader = SnapshotReader::new(Arc::clone(controls), Arc::clone(instance), Arc::clone(meters));
+        let workshop = &self.workshop;
+        let reader = SnapshotReader::new(
+            Arc::clone(controls),
+            Arc::clone(instance),
+            Arc::clone(meters),
+            Arc::clone(workshop),
+        );
         let watch = Watch::new(Arc::clone(controls), Arc::clone(instance), Arc::clone(meters));
-        Window::new(
-            desk,
-            reader,
-            Librarian::start(Arc::clone(instance), watch, repaint),
-        )
+        let shelf = {
+            let (controls, instance, workshop) =
+                (Arc::clone(controls), Arc::clone(instance), Arc::clone(workshop));
+            move |answers| Shelf::open(Library::find(), controls, instance, workshop, answers)
+        };
+        let librarian = Librarian::start(shelf, watch, repaint.clone());
+        Window::new(desk, reader, librarian)
     }
 }
 
 impl Editor for InstrumentEditor {
-    type Handle = EguiEditorHandle;
+    type Handle = OpenEditor;
 
     fn spawn(
         &self,
@@ -125,16 +140,26 @@ impl Editor for InstrumentEditor {
         host: Option<HostMethods>,
     ) -> Result<SpawnedEditor<Self::Handle>, Box<dyn Error>> {
         let size = self.window.size();
-        let state = EguiEditorState::from_size(LogicalSize::new(size.width, size.height), size.zoom);
-        let repaint = RepaintNotifier::new();
-        let settings = EguiNiceSettings::new()
-            .with_tile("Betwixt")
-            .with_resize_hint(RESIZE_HINT)
-            .with_repaint_poll_interval(REPAINT_POLL_INTERVAL);
-        let window = self.open(repaint.clone());
-        let editor =
-            create_egui_editor(state, repaint, settings, window).ok_or("there is no window to open")?;
-        editor.spawn(parent, wait_for_parent, fallback_scale_factor, gui_context, host)
+        let settings = WindowSettings::new()
+            .with_title("Betwixt")
+            .with_size(LogicalSize::new(size.width, size.height))
+            .with_min_size::<LogicalSize<f32>>(MIN_SIZE)
+            .with_resizable(true)
+            .with_parent(parent.as_ref())
+            .with_fallback_scale_factor(fallback_scale_factor)
+            .with_wait_for_parent(wait_for_parent);
+        let repaint = Repaint::default();
+        let content = self.window(gui_context, &repaint);
+        let host = host.map(|host| {
+            Host::new()
+                .with_callbacks(OfHost(host.callbacks))
+                .with_main_thread(MainThread(host.main_thread_caller))
+        });
+        let window = egui_window::open(settings, size.zoom, content, repaint.clone(), host)?;
+        Ok(SpawnedEditor {
+            handle: OpenEditor { repaint },
+            window,
+        })
     }
 
     fn size(&self) -> NativeSize<u32> {
@@ -148,5 +173,92 @@ impl Editor for InstrumentEditor {
 
     fn resize_hint(&self) -> ResizeHint {
         RESIZE_HINT
+    }
+}
+
+/// nice-plug's callbacks as baseview has them: the same, of another crate.
+struct OfHost(Box<dyn HostCallbacks>);
+
+impl baseview::host::HostCallbacks for OfHost {
+    fn request_resize(&mut self, size: baseview::WindowSize) -> Result<(), HandlerError> {
+        self.0
+            .request_resize(size.physical.into(), size.scale_factor)
+            .map_err(HandlerError::from_boxed)
+    }
+
+    fn destroyed(&mut self) {
+        self.0.destroyed();
+    }
+}
+
+/// See [`OfHost`].
+struct MainThread(Box<dyn HostMainThreadCaller>);
+
+impl baseview::host::HostMainThreadCaller for MainThread {
+    fn call_main_thread(&mut self) {
+        self.0.call_main_thread();
+    }
+}
+
+/// A window that is open, as nice-plug steers it.
+#[derive(Debug)]
+pub struct OpenEditor {
+    repaint: Repaint,
+}
+
+impl EditorHandle for OpenEditor {
+    type Window = baseview::Window;
+    type Error = baseview::Error;
+
+    fn run_until_closed(window: Self::Window) -> Result<(), Self::Error> {
+        window.run_until_closed()
+    }
+
+    fn set_parent(&self, parent: ParentWindowHandle, window: &Self::Window) -> Result<(), Self::Error> {
+        window.set_parent(&parent)
+    }
+
+    fn show(&self, window: &Self::Window) -> Result<(), Self::Error> {
+        let shown = window.show();
+        // The first frame of a window that was hidden is not asked for by all systems.
+        self.repaint.request();
+        shown
+    }
+
+    fn hide(&self, window: &Self::Window) -> Result<(), Self::Error> {
+        window.hide()
+    }
+
+    fn host_main_thread_callback(&self, window: &Self::Window) {
+        window.host_main_thread_callback();
+    }
+
+    fn set_size(&self, size: NativeSize<u32>, window: &Self::Window) -> Result<(), Self::Error> {
+        window.resize(size)
+    }
+
+    fn set_fallback_scale_factor(&self, scale_factor: f64, window: &Self::Window) -> Result<(), Self::Error> {
+        window.suggest_fallback_scale_factor(scale_factor)
+    }
+
+    fn adjust_size(&self, size: NativeSize<u32>, window: &Self::Window) -> Option<NativeSize<u32>> {
+        let now = window.size();
+        Some(RESIZE_HINT.adjust_size(
+            size,
+            NativeSize::from_logical_or_physical(now.logical, now.physical),
+            now.scale_factor,
+        ))
+    }
+
+    fn state_changed(&self) {
+        self.repaint.request();
+    }
+
+    fn param_value_changed(&self, _id: &str, _normalized_value: f32) {
+        self.repaint.request();
+    }
+
+    fn param_modulation_changed(&self, _id: &str, _modulation_offset: f32) {
+        self.repaint.request();
     }
 }

@@ -1,13 +1,17 @@
-//! The strip that says what is wrong, in the engine's own sentence. Window thread; paints only.
+//! The strip that says what is wrong, in the engine's own sentence. Window thread.
 
 use egui::{Align2, Rect, Sense, Ui, vec2};
 
+use crate::command::{Command, Commands};
 use crate::theme;
 
-/// Shows the gravest problem; the others stand in the text under the pointer.
-pub fn show(ui: &mut Ui, strip: Rect, problems: &[String]) {
+/// Shows the gravest problem; the others stand in the text under the pointer. A click takes away what was read.
+pub fn show(ui: &mut Ui, strip: Rect, problems: &[String], commands: &mut Commands) {
     let Some(first) = problems.first() else { return };
-    let response = ui.interact(strip, ui.scope_id().with("error_strip"), Sense::hover());
+    let response = ui.interact(strip, ui.scope_id().with("error_strip"), Sense::click());
+    if response.clicked() {
+        commands.push(Command::DismissTrouble);
+    }
     let painter = ui.painter().with_clip_rect(strip);
     painter.rect_filled(strip, 0.0, theme::compose(theme::GROUND, theme::ACCENT, 0.16));
     let mark = strip.left_center() + vec2(27.0, 0.0);

@@ -3,7 +3,8 @@
 use egui::{Align2, Color32, CornerRadius, Pos2, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use crate::command::{Command, Commands};
-use crate::snapshot::{Snapshot, pitch_name};
+use crate::pitch_text::key_name;
+use crate::snapshot::Snapshot;
 use crate::theme;
 
 /// The lowest key, A0.
@@ -128,7 +129,7 @@ fn paint(ui: &Ui, keyboard: Rect, snapshot: &Snapshot, played: Option<u8>) {
                 Color32::from_black_alpha(110)
             };
             let place = rect.center_bottom() - vec2(0.0, 9.0);
-            let name = pitch_name(f32::from(key));
+            let name = key_name(f32::from(key));
             painter.text(place, Align2::CENTER_CENTER, name, theme::regular(9.0), ink);
         }
     }

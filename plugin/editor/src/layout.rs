@@ -13,6 +13,8 @@ const STRIP_HEIGHT: f32 = 28.0;
 const CORNER_LABEL_HEIGHT: f32 = 40.0;
 /// The corner labels stand this much away from the pad, above and below.
 const CORNER_LABEL_GAPS: (f32, f32) = (8.0, 4.0);
+/// Height of the tabs over the right half; the panels begin where the pad does.
+const TABS_HEIGHT: f32 = CORNER_LABEL_HEIGHT + CORNER_LABEL_GAPS.0;
 const FOOTER_HEIGHT: f32 = 22.0;
 /// Height of the panels of time, colour and play.
 const MOTION_ROW_HEIGHT: f32 = 146.0;
@@ -30,6 +32,10 @@ pub struct Layout {
     pub pad: Rect,
     /// Labels of the corners A, B, C, D.
     pub corners: [Rect; 4],
+    /// Play, sounds, pack.
+    pub tabs: Rect,
+    /// What the other tabs show in place of the panels.
+    pub page: Rect,
     /// The curves of the blend's embedding.
     pub embedding: Rect,
     /// Time, colour, play.
@@ -107,7 +113,14 @@ impl Layout {
                 label(false, true),
                 label(true, true),
             ],
-            embedding: rect(right, top, right_width, motion_top - GAP - top),
+            tabs: rect(right, top, right_width, TABS_HEIGHT),
+            page: rect(right, top + TABS_HEIGHT, right_width, bottom - top - TABS_HEIGHT),
+            embedding: rect(
+                right,
+                top + TABS_HEIGHT,
+                right_width,
+                motion_top - GAP - top - TABS_HEIGHT,
+            ),
             motion,
             envelope: rect(right, row_top, right_width - GAP - level_width, row_height),
             level: rect(width - MARGIN - level_width, row_top, level_width, row_height),
@@ -127,6 +140,7 @@ impl Layout {
         let mut rooms = vec![
             self.top_bar,
             self.pad,
+            self.tabs,
             self.embedding,
             self.envelope,
             self.level,
@@ -153,9 +167,9 @@ mod tests {
     use super::*;
 
     const SIZES: [(f32, f32); 6] = [
-        (900.0, 600.0),
+        (MIN_WIDTH, MIN_HEIGHT),
         (1120.0, 740.0),
-        (1600.0, 640.0),
+        (1600.0, MIN_HEIGHT),
         (900.0, 1400.0),
         (2560.0, 1440.0),
         (4096.0, 4096.0),
@@ -180,6 +194,21 @@ mod tests {
     }
 
     #[test]
+    fn a_page_takes_the_place_of_the_panels() {
+        for (width, height) in SIZES {
+            let layout = Layout::new(Rect::from_min_size(Pos2::ZERO, vec2(width, height)), true);
+            for panel in [layout.embedding, layout.envelope, layout.level]
+                .into_iter()
+                .chain(layout.motion)
+            {
+                assert!(layout.page.contains_rect(panel), "{panel:?} in {:?}", layout.page);
+            }
+            assert!(!layout.page.intersect(layout.tabs).is_positive());
+            assert!(layout.embedding.height() > 60.0, "{:?}", layout.embedding);
+        }
+    }
+
+    #[test]
     fn the_designs_size_gives_the_designs_places() {
         let layout = Layout::new(Rect::from_min_size(Pos2::ZERO, vec2(1120.0, 740.0)), false);
         assert_eq!(
@@ -189,6 +218,7 @@ mod tests {
         assert_eq!(layout.keyboard.top(), 598.0);
         assert_eq!(layout.keyboard.height(), 120.0);
         assert_eq!(layout.embedding.left(), 464.0);
+        assert_eq!(layout.embedding.top(), layout.pad.top());
         assert_eq!(layout.embedding.right(), 1100.0);
         assert_eq!(layout.envelope.top(), 410.0);
     }

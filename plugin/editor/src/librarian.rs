@@ -1,55 +1,112 @@
-//! Reads lists, sounds and presets from the disk for the window, and wakes it when there is something new to show. A
-//! background thread, one while a window is open.
+//! Searches the library, reads sounds and presets and keeps them for the window, and wakes it when there is something new to
+//! show. A background thread, one while a window is open.
 //!
 //! It takes one request after another, so that two picks in a row cannot undo each other, and ends when the window goes,
-//! after the last request. The window asks and collects without waiting.
+//! after the last request. Of searches that wait only the last is made. The window asks and collects without waiting. The
+//! folders are looked through on a further thread ([`crate::folder_scan`]); imports and packs run on their own, and are brought
+//! into effect here when they are done.
 
+use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use betwixt_engine::embedding::LoopRegion;
-use betwixt_engine::instance::Instance;
-use betwixt_engine::library::{Library, PresetEntry, SoundEntry};
+use betwixt_engine::library::entry::EntryId;
+use betwixt_engine::pack::options::PackOptions;
 use betwixt_engine::patch::Patch;
-use betwixt_engine::preset::{Preset, SoundRef};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use nice_plug_egui::RepaintNotifier;
 
-use crate::snapshot::{ListRow, pitch_name};
+use crate::egui_window::Repaint;
+use crate::history::{Kept, Values};
+use crate::list_query::{Found, ListQuery};
+use crate::shelf::Shelf;
+use crate::snapshot::LibraryView;
 use crate::watch::Watch;
 
 /// How often the thread looks whether there is something new to show.
 const WATCH_INTERVAL: Duration = Duration::from_millis(40);
+/// How often the folders are looked through while a window is open: other programs put files there too.
+const RESCAN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the window may ask.
 #[derive(Debug)]
 pub enum Request {
-    /// The sound at a place of the list, into a corner; `None` empties it.
-    PickSound(usize, Option<usize>),
+    /// A list of this.
+    Search(ListQuery),
+    /// Marks an entry as a favourite or takes the mark away.
+    SetFavourite(EntryId, bool),
+    /// A sound into a corner; `None` empties it.
+    PickSound(usize, Option<EntryId>),
+    /// Files and folders: sounds for a corner and the empty ones after it, or a preset.
+    Open(usize, Vec<PathBuf>),
+    /// The recording of the sound in a corner once more, at this MIDI note number, or as one without a pitch.
+    CorrectPitch(usize, Option<f32>),
     /// The sound in a corner, with another loop; `None` for no loop.
     SetLoop(usize, Option<LoopRegion>),
-    /// The preset at a place of the list.
-    ReadPreset(usize),
+    /// A preset of the library.
+    ReadPreset(EntryId),
+    /// The preset after the present one in the list, or before it.
+    StepPreset(bool),
+    /// The preset of new instances.
+    InitPreset,
+    /// A preset made by chance, by this seed.
+    RandomPreset(u64),
+    /// The present state as a preset of the user's.
+    SavePreset {
+        /// What it is to be called.
+        name: String,
+        /// Whether one of the name may be overwritten.
+        replace: bool,
+    },
+    /// Another name for the present preset.
+    RenamePreset(String),
+    /// The present preset goes.
+    DeletePreset,
+    /// The one that was deleted last comes back.
+    RestorePreset,
     /// These sounds into the corners.
-    SetPatch(Patch),
+    SetPatch(Arc<Patch>),
+    /// A folder whose files are to stand in the lists.
+    AddFolder(PathBuf),
+    /// A folder whose files are no longer to stand in the lists.
+    RemoveFolder(PathBuf),
+    /// The folders are to be looked through.
+    Rescan,
+    /// The present state as a pack.
+    StartPack(PackOptions, PathBuf),
+    /// The pack that was stopped goes on.
+    ResumePack,
 }
 
 /// What came of it.
 #[derive(Debug)]
 pub enum Answer {
-    /// The lists, once after the window opened.
-    Lists {
-        /// The sounds to pick from.
-        sounds: Arc<[ListRow]>,
-        /// The presets to pick from.
-        presets: Arc<[ListRow]>,
-    },
+    /// A list.
+    Found(Found),
+    /// The library as a whole.
+    Library(LibraryView),
     /// A preset is read whole; nothing of it is in effect.
-    PresetRead(Box<Preset>, Patch),
-    /// The last pick is in effect.
+    PresetRead {
+        /// The preset, as it is kept.
+        kept: Arc<Kept>,
+        /// Its sounds.
+        patch: Arc<Patch>,
+        /// Its parameters.
+        values: Box<Values>,
+        /// What is being done, as the undo calls it.
+        what: String,
+    },
+    /// The present state is kept as a preset of this name.
+    Kept(String),
+    /// One of the user's presets has the name already.
+    NameTaken(String),
+    /// A preset was deleted, and can come back; `None` once it has.
+    Deleted(Option<String>),
+    /// The last request is in effect.
     Done,
-    /// The last request changed nothing, for this reason.
+    /// The last request changed nothing, or not all, for this reason; further lines are further reasons.
     Trouble(String),
 }
 
@@ -63,29 +120,16 @@ pub struct Librarian {
 }
 
 impl Librarian {
-    /// Starts the thread, which lists what there is. `repaint` wakes the window for every answer.
-    pub fn start(instance: Arc<Instance>, mut watch: Watch, repaint: RepaintNotifier) -> Self {
+    /// Starts the thread, which opens the library with `open`. `repaint` wakes the window for every answer.
+    pub fn start(
+        open: impl FnOnce(Sender<Answer>) -> Shelf + Send + 'static,
+        watch: Watch,
+        repaint: Repaint,
+    ) -> Self {
         let (requests, incoming) = unbounded();
         let (outgoing, answers) = unbounded();
         let refusals = outgoing.clone();
-        let work = move || {
-            let library = Library::find();
-            let mut shelf = Shelf::new(library, instance);
-            let answer = |answer| {
-                // A window that has gone needs no answer.
-                let _ = outgoing.send(answer);
-                repaint.request_repaint();
-            };
-            answer(shelf.lists());
-            loop {
-                match incoming.recv_timeout(WATCH_INTERVAL) {
-                    Ok(request) => answer(shelf.carry_out(request)),
-                    Err(RecvTimeoutError::Timeout) if watch.has_changed() => repaint.request_repaint(),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return,
-                }
-            }
-        };
+        let work = move || serve(open(outgoing), &incoming, watch, &repaint);
         let thread = thread::Builder::new()
             .name("betwixt-librarian".into())
             .spawn(work);
@@ -124,113 +168,84 @@ impl Drop for Librarian {
     }
 }
 
-/// What the thread keeps between requests.
-struct Shelf {
-    library: Library,
-    instance: Arc<Instance>,
-    sounds: Vec<SoundEntry>,
-    presets: Vec<PresetEntry>,
-}
-
-impl Shelf {
-    fn new(library: Library, instance: Arc<Instance>) -> Self {
-        let sounds = library.sounds();
-        let presets = library.presets();
-        Self {
-            library,
-            instance,
-            sounds,
-            presets,
+fn serve(mut shelf: Shelf, incoming: &Receiver<Request>, mut watch: Watch, repaint: &Repaint) {
+    shelf.begin();
+    repaint.request();
+    let mut scanned = Instant::now();
+    let mut waiting = VecDeque::new();
+    loop {
+        if waiting.is_empty() {
+            match incoming.recv_timeout(WATCH_INTERVAL) {
+                Ok(request) => waiting.push_back(request),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
         }
-    }
-
-    fn lists(&self) -> Answer {
-        Answer::Lists {
-            sounds: self.sounds.iter().map(sound_row).collect(),
-            presets: self.presets.iter().map(preset_row).collect(),
+        waiting.extend(incoming.try_iter());
+        drop_overtaken(&mut waiting);
+        if let Some(request) = waiting.pop_front() {
+            shelf.carry_out(request);
+            repaint.request();
+            continue;
         }
-    }
-
-    fn carry_out(&mut self, request: Request) -> Answer {
-        match request {
-            Request::PickSound(corner, None) => {
-                self.instance
-                    .set_patch(self.instance.patch().with_corner(corner, None));
-                Answer::Done
-            }
-            Request::PickSound(corner, Some(index)) => {
-                let Some(entry) = self.sounds.get(index) else {
-                    return Answer::Done;
-                };
-                match self.library.sound(&entry.reference) {
-                    Ok(sound) => {
-                        self.instance
-                            .set_patch(self.instance.patch().with_corner(corner, Some(sound)));
-                        Answer::Done
-                    }
-                    Err(error) => Answer::Trouble(error.to_string()),
-                }
-            }
-            Request::SetLoop(corner, loop_region) => {
-                let patch = self.instance.patch();
-                if let Some(Some(sound)) = patch.corners().get(corner) {
-                    let mut looped = (**sound).clone();
-                    looped.set_loop(loop_region);
-                    self.instance
-                        .set_patch(patch.with_corner(corner, Some(Arc::new(looped))));
-                }
-                Answer::Done
-            }
-            Request::ReadPreset(index) => {
-                let Some(entry) = self.presets.get(index) else {
-                    return Answer::Done;
-                };
-                match self.library.patch(&entry.preset.corners) {
-                    Ok(patch) => Answer::PresetRead(Box::new(entry.preset.clone()), patch),
-                    Err(error) => Answer::Trouble(format!("{}: {error}", entry.preset.name)),
-                }
-            }
-            Request::SetPatch(patch) => {
-                self.instance.set_patch(patch);
-                Answer::Done
-            }
+        if scanned.elapsed() > RESCAN_INTERVAL {
+            scanned = Instant::now();
+            shelf.rescan();
+        }
+        let has_news = shelf.collect();
+        if watch.has_changed() || has_news {
+            repaint.request();
         }
     }
 }
 
-fn sound_row(entry: &SoundEntry) -> ListRow {
-    let mut detail = vec![pitch_name(entry.pitch)];
-    if !entry.family.is_empty() {
-        detail.insert(0, entry.family.clone());
-    }
-    if matches!(entry.reference, SoundRef::User(_)) {
-        detail.push("yours".into());
-    }
-    let search = format!("{} {} {}", entry.name, detail.join(" "), entry.tags.join(" ")).to_lowercase();
-    ListRow {
-        name: entry.name.clone(),
-        detail: detail.join(" · "),
-        search,
+/// Drops each search that another one of the same list follows.
+fn drop_overtaken(waiting: &mut VecDeque<Request>) {
+    let kind = |request: &Request| match request {
+        Request::Search(query) => Some(query.filter.kind),
+        _ => None,
+    };
+    let mut later = Vec::new();
+    for index in (0..waiting.len()).rev() {
+        let Some(kind) = kind(&waiting[index]) else {
+            continue;
+        };
+        if later.contains(&kind) {
+            waiting.remove(index);
+        } else {
+            later.push(kind);
+        }
     }
 }
 
-fn preset_row(entry: &PresetEntry) -> ListRow {
-    let preset = &entry.preset;
-    let mut detail = preset.tags.clone();
-    detail.truncate(2);
-    if entry.is_user {
-        detail.push("yours".into());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn search(text: &str, query: ListQuery) -> Request {
+        Request::Search(ListQuery {
+            text: text.into(),
+            ..query
+        })
     }
-    let search = format!(
-        "{} {} {} {}",
-        preset.name,
-        preset.description,
-        preset.author,
-        preset.tags.join(" ")
-    );
-    ListRow {
-        name: preset.name.clone(),
-        detail: detail.join(" · "),
-        search: search.to_lowercase(),
+
+    #[test]
+    fn of_the_searches_that_wait_only_the_last_of_each_list_is_made() {
+        let mut waiting = VecDeque::from([
+            search("f", ListQuery::sounds()),
+            search("p", ListQuery::presets()),
+            Request::PickSound(1, None),
+            search("fl", ListQuery::sounds()),
+            search("flu", ListQuery::sounds()),
+        ]);
+        drop_overtaken(&mut waiting);
+        let texts: Vec<_> = waiting
+            .iter()
+            .map(|request| match request {
+                Request::Search(query) => query.text.as_str(),
+                _ => "pick",
+            })
+            .collect();
+        assert_eq!(texts, ["p", "pick", "flu"]);
     }
 }

@@ -1,11 +1,16 @@
 //! What the window shows in a frame: plain data, gathered once (`window.rs`) and read by every view. Window thread.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use betwixt_engine::library::entry::EntryId;
 use betwixt_engine::parameter::Parameter;
 use betwixt_engine::runtime::provider::DeviceChoice;
 
 use crate::embedding_view::EmbeddingCurves;
+use crate::import_bench::ImportView;
+use crate::list_query::Found;
+use crate::pack_bench::PackView;
 
 /// A parameter as it stands now.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -29,17 +34,52 @@ pub struct CornerView {
     pub family: String,
     /// The pitch it was recorded at, as a MIDI note number.
     pub pitch: f32,
+    /// How sure that pitch is, 0..1, where it was found in a recording that was imported here.
+    pub confidence: Option<f32>,
+    /// It has no pitch: other keys play it faster and slower.
+    pub is_unpitched: bool,
+    /// Its recording is known, so that its pitch can be corrected.
+    pub is_correctable: bool,
+    /// Recordings or pitches that it is made of.
+    pub layers: usize,
 }
 
-/// One row of a list to pick from.
+/// The preset, and what can be done with it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct ListRow {
-    /// What the row is called.
-    pub name: String,
-    /// A word or two beside the name.
-    pub detail: String,
-    /// Lower-case words that the search looks through.
-    pub search: String,
+pub struct PresetView {
+    /// Its name; empty if there is none.
+    pub name: Arc<str>,
+    /// Where it is kept.
+    pub id: Option<EntryId>,
+    /// Whether it is marked as a favourite.
+    pub is_favourite: bool,
+    /// Whether it is the user's own, which may be changed.
+    pub is_user: bool,
+    /// Whether the instrument is other than it.
+    pub is_changed: bool,
+    /// What would be undone.
+    pub undo: Option<Arc<str>>,
+    /// What would be done again.
+    pub redo: Option<Arc<str>>,
+    /// The name under which it could not be saved, as one of the user's presets has it.
+    pub taken_name: Option<String>,
+    /// The preset that was deleted last, and can come back.
+    pub deleted: Option<String>,
+}
+
+/// The user's library as a whole.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LibraryView {
+    /// The families of sounds, with how many each has.
+    pub families: Arc<[(String, usize)]>,
+    /// The further folders that the user added.
+    pub folders: Arc<[PathBuf]>,
+    /// How far the looking through of the folders is: files done, and in all.
+    pub scan: Option<(usize, usize)>,
+    /// Why nothing of the lists is kept, if so.
+    pub note: Option<String>,
+    /// The folder that packs go into.
+    pub packs: PathBuf,
 }
 
 /// How far the device is that models run on.
@@ -129,12 +169,18 @@ pub struct Snapshot {
     pub peaks: [f32; 2],
     /// What models run on.
     pub device: DeviceView,
-    /// The preset's name.
-    pub preset: Arc<str>,
+    /// The preset.
+    pub preset: PresetView,
     /// The sounds to pick from.
-    pub sounds: Arc<[ListRow]>,
+    pub sounds: Found,
     /// The presets to pick from.
-    pub presets: Arc<[ListRow]>,
+    pub presets: Found,
+    /// Where they lie.
+    pub library: LibraryView,
+    /// The imports for the corners A, B, C, D.
+    pub imports: [Option<ImportView>; 4],
+    /// How it stands with packs.
+    pub pack: PackView,
     /// Sentences on what is wrong, the gravest first.
     pub problems: Vec<String>,
     /// What the window is magnified by.
@@ -150,15 +196,11 @@ impl Snapshot {
     /// Whether something moves that should be drawn often.
     pub fn is_lively(&self) -> bool {
         let is_loud = self.peaks.iter().any(|&peak| peak > 1e-4);
-        self.held_keys != 0 || self.voices > 0 || self.waiting_voices > 0 || self.rendering > 0 || is_loud
+        let is_playing = self.held_keys != 0 || self.voices > 0 || self.waiting_voices > 0 || is_loud;
+        let is_working =
+            self.rendering > 0 || self.imports.iter().any(Option::is_some) || self.pack.is_running();
+        is_playing || is_working
     }
-}
-
-/// A pitch's name, with the nearest key and C4 as middle C.
-pub fn pitch_name(midi: f32) -> String {
-    const NAMES: [&str; 12] = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
-    let key = midi.round() as i32;
-    format!("{}{}", NAMES[key.rem_euclid(12) as usize], key.div_euclid(12) - 1)
 }
 
 #[cfg(test)]
@@ -170,14 +212,6 @@ mod tests {
         for (index, parameter) in Parameter::ALL.into_iter().enumerate() {
             assert_eq!(parameter as usize, index);
         }
-    }
-
-    #[test]
-    fn middle_c_is_c4() {
-        assert_eq!(pitch_name(60.0), "C4");
-        assert_eq!(pitch_name(69.2), "A4");
-        assert_eq!(pitch_name(21.0), "A0");
-        assert_eq!(pitch_name(-1.0), "B-2");
     }
 
     #[test]

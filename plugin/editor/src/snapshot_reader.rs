@@ -1,5 +1,6 @@
 //! Gathers the snapshot of a frame from the host's parameters, the engine and the meters. Window thread; waits for nobody.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use betwixt_audio::meters::Meters;
@@ -13,8 +14,13 @@ use betwixt_engine::status::{EngineStatus, ModelStatus};
 
 use crate::controls::Controls;
 use crate::embedding_view::EmbeddingCurves;
+use crate::history::Values;
 use crate::host_parameter::HostParameter;
-use crate::snapshot::{CornerView, DeviceCondition, DeviceView, GridView, ListRow, ParameterView, Snapshot};
+use crate::list_query::Found;
+use crate::snapshot::{
+    CornerView, DeviceCondition, DeviceView, GridView, LibraryView, ParameterView, PresetView, Snapshot,
+};
+use crate::workshop::Workshop;
 
 /// How fast the meter falls, in dB a second.
 const METER_FALL_DB: f32 = 24.0;
@@ -22,6 +28,8 @@ const METER_FALL_DB: f32 = 24.0;
 const REFUSAL_SHOWN_SECONDS: f32 = 8.0;
 /// How long the footer says that a moving timbre was followed coarsely.
 const DEGRADED_SHOWN_SECONDS: f32 = 3.0;
+/// The tag of sounds without a pitch, as encoding gives it.
+const UNPITCHED_TAG: &str = "unpitched";
 const BYTES_IN_MEGABYTE: usize = 1 << 20;
 
 /// Where snapshots come from.
@@ -29,6 +37,7 @@ pub struct SnapshotReader {
     controls: Arc<dyn Controls>,
     instance: Arc<Instance>,
     meters: Arc<Meters>,
+    workshop: Arc<Workshop>,
     peaks: [f32; 2],
     /// Notes of this instance that had been refused by the last snapshot.
     refused: u64,
@@ -48,20 +57,33 @@ impl std::fmt::Debug for SnapshotReader {
     }
 }
 
-/// The lists and troubles of the librarian, which a snapshot carries too.
+/// What the librarian told, which a snapshot carries too.
 #[derive(Debug, Clone, Default)]
 pub struct Listed {
     /// The sounds to pick from.
-    pub sounds: Arc<[ListRow]>,
+    pub sounds: Found,
     /// The presets to pick from.
-    pub presets: Arc<[ListRow]>,
-    /// What the last pick came to, if it failed.
+    pub presets: Found,
+    /// The library as a whole.
+    pub library: LibraryView,
+    /// The folder that packs go into, if the user chose one.
+    pub packs: Option<PathBuf>,
+    /// The name under which the preset could not be saved, as another has it.
+    pub taken_name: Option<String>,
+    /// The preset that was deleted last.
+    pub deleted: Option<String>,
+    /// What the last request came to, if it failed.
     pub trouble: Option<String>,
 }
 
 impl SnapshotReader {
     /// A reader for one window.
-    pub fn new(controls: Arc<dyn Controls>, instance: Arc<Instance>, meters: Arc<Meters>) -> Self {
+    pub fn new(
+        controls: Arc<dyn Controls>,
+        instance: Arc<Instance>,
+        meters: Arc<Meters>,
+        workshop: Arc<Workshop>,
+    ) -> Self {
         let choices = Parameter::ALL.map(|parameter| match parameter.kind() {
             ParameterKind::Choice(labels) => {
                 let param = controls.param(parameter);
@@ -75,6 +97,7 @@ impl SnapshotReader {
             instance,
             degraded: meters.degraded(),
             meters,
+            workshop,
             peaks: [0.0; 2],
             refused: 0,
             seconds_since_refusal: f32::INFINITY,
@@ -98,20 +121,32 @@ impl SnapshotReader {
             parameter.apply(&mut settings, self.controls.param(parameter).value());
         }
         let weights = settings.blend.weights(patch.occupied());
+        let imports = self.workshop.imports.lock();
         let corner = |index: usize| {
-            patch.corners()[index].as_ref().map(|sound| CornerView {
-                name: sound.name.clone(),
-                family: sound.family.clone(),
-                pitch: sound.pitch,
+            patch.corners()[index].as_ref().map(|sound| {
+                let recording = imports.recording(&sound.name);
+                CornerView {
+                    name: sound.name.clone(),
+                    family: sound.family.clone(),
+                    pitch: sound.pitch,
+                    confidence: recording.and_then(|recording| recording.confidence),
+                    is_unpitched: sound.tags.iter().any(|tag| tag == UNPITCHED_TAG),
+                    is_correctable: recording.is_some(),
+                    layers: 1 + sound.further.len(),
+                }
             })
         };
+        let corners = std::array::from_fn(corner);
+        let running = imports.views();
+        drop(imports);
         let readiness = self.instance.readiness(settings.strike(settings.timbre()));
         let mut problems = Vec::new();
         if let ModelStatus::Failed(why) = &status.model {
             problems.push(why.clone());
         }
         problems.extend(self.controls.notice().map(|notice| notice.to_string()));
-        problems.extend(listed.trouble.clone());
+        let trouble = listed.trouble.as_deref().unwrap_or_default();
+        problems.extend(trouble.lines().map(str::to_owned));
         if self.was_refused(seconds) {
             let reason = status.last_failure.clone();
             problems.extend(reason.filter(|reason| !problems.contains(reason)));
@@ -119,7 +154,7 @@ impl SnapshotReader {
         Snapshot {
             parameters,
             weights,
-            corners: std::array::from_fn(corner),
+            corners,
             embedding: self.curves(&patch, weights),
             ready_keys: readiness.keys,
             grid: readiness.grid.map(|grid| GridView {
@@ -138,11 +173,48 @@ impl SnapshotReader {
             load: self.meters.load(),
             peaks: self.fall(seconds),
             device: device_view(&status, self.instance.engine(), &self.meters),
-            preset: self.controls.preset_name(),
-            sounds: Arc::clone(&listed.sounds),
-            presets: Arc::clone(&listed.presets),
+            preset: self.preset(&patch, listed),
+            sounds: listed.sounds.clone(),
+            presets: listed.presets.clone(),
+            library: LibraryView {
+                packs: listed
+                    .packs
+                    .clone()
+                    .unwrap_or_else(|| listed.library.packs.clone()),
+                ..listed.library.clone()
+            },
+            imports: running,
+            pack: self.workshop.packs.lock().view(),
             problems,
             zoom,
+        }
+    }
+
+    fn preset(&self, patch: &Patch, listed: &Listed) -> PresetView {
+        let name = self.controls.preset_name();
+        let values: Values = Parameter::ALL.map(|parameter| self.controls.param(parameter).normalized());
+        let kept = self.workshop.kept.lock().clone();
+        let history = self.workshop.history.lock();
+        let id = kept.as_ref().and_then(|kept| kept.id.clone());
+        // What is in no list is nowhere kept.
+        let is_changed = kept
+            .as_ref()
+            .is_none_or(|kept| kept.id.is_none() || kept.differs(patch.id(), &values));
+        let row = listed
+            .presets
+            .rows
+            .iter()
+            .find(|row| Some(&row.id) == id.as_ref());
+        PresetView {
+            is_changed: !name.is_empty() && is_changed,
+            name,
+            is_favourite: row.is_some_and(|row| row.is_favourite),
+            is_user: kept.is_some_and(|kept| kept.is_user),
+            id,
+            undo: history.undoable(),
+            redo: history.redoable(),
+            taken_name: listed.taken_name.clone(),
+            deleted: listed.deleted.clone(),
         }
     }
 

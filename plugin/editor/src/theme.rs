@@ -114,6 +114,57 @@ pub fn panel(painter: &egui::Painter, rect: egui::Rect, title: &str) {
     painter.text(place, egui::Align2::LEFT_CENTER, title, regular(12.0), TEXT_MUTED);
 }
 
+/// Paints a star with five points, filled or as a line.
+pub fn star(painter: &egui::Painter, centre: egui::Pos2, radius: f32, is_filled: bool, colour: Color32) {
+    let point = |index: usize| {
+        let angle = std::f32::consts::PI * (index as f32 / 5.0 - 0.5);
+        let reach = if index.is_multiple_of(2) {
+            radius
+        } else {
+            0.45 * radius
+        };
+        centre + egui::Vec2::angled(angle) * reach
+    };
+    let points: Vec<egui::Pos2> = (0..10).map(point).collect();
+    if is_filled {
+        // A star is not convex: its five points and what is between them are drawn one by one.
+        for tip in (0..10).step_by(2) {
+            let corners = vec![
+                points[(tip + 9) % 10],
+                points[tip],
+                points[(tip + 1) % 10],
+                centre,
+            ];
+            painter.add(egui::Shape::convex_polygon(corners, colour, Stroke::NONE));
+        }
+    } else {
+        painter.add(egui::Shape::closed_line(points, Stroke::new(1.2, colour)));
+    }
+}
+
+/// Paints a button of a word or two and tells whether it was clicked; one that is not enabled only stands there.
+pub fn button(ui: &mut egui::Ui, text: &str, is_enabled: bool) -> egui::Response {
+    let colour = if is_enabled { TEXT } else { TEXT_MUTED };
+    let text = egui::RichText::new(text).size(12.0).color(colour);
+    ui.add_enabled(is_enabled, egui::Button::new(text))
+}
+
+/// Paints a word that is on or off, such as a filter, and tells whether it was clicked.
+pub fn chip(ui: &mut egui::Ui, text: &str, is_on: bool) -> egui::Response {
+    let (fill, line, colour) = if is_on {
+        (compose(PANEL, CORNERS[3], 0.35), CORNERS[3], TEXT)
+    } else {
+        (GROUND, LINE, TEXT_MUTED)
+    };
+    let text = egui::RichText::new(text).size(11.0).color(colour);
+    ui.add(
+        egui::Button::new(text)
+            .fill(fill)
+            .stroke(Stroke::new(1.0, line))
+            .corner_radius(10),
+    )
+}
+
 /// Gives a new window its fonts and its style.
 pub fn install(context: &egui::Context) {
     context.set_fonts(fonts());

@@ -1,4 +1,4 @@
-//! The bar at the top: the name, the preset, the device, the voices, the load, the zoom. Window thread.
+//! The bar at the top: the name, the preset, undo, the device, the voices, the load, the zoom. Window thread.
 
 use egui::{
     Align2, Color32, Popup, Rect, RectAlign, RichText, Sense, Stroke, StrokeKind, Ui, Vec2, pos2, vec2,
@@ -27,19 +27,24 @@ pub fn show(ui: &mut Ui, bar: Rect, snapshot: &Snapshot, commands: &mut Commands
     let gear = Rect::from_center_size(pos2(right - 28.0, middle), Vec2::splat(28.0));
     let load = Rect::from_min_size(pos2(right - 120.0, middle - 5.0), vec2(70.0, 10.0));
     let voices = pos2(right - 134.0, middle);
-    let device_width = 176.0;
+    let device_width = 150.0;
     let device = Rect::from_min_size(
         pos2(right - 224.0 - device_width, middle - 13.0),
         vec2(device_width, 26.0),
     );
-    let preset_left = bar.left() + (bar.width() * 0.295).max(140.0);
-    let preset_right = (preset_left + 330.0).min(device.left() - 20.0);
+    let redo = Rect::from_center_size(pos2(device.left() - 30.0, middle), vec2(28.0, 28.0));
+    let undo = redo.translate(vec2(-28.0, 0.0));
+    let preset_left = bar.left() + (bar.width() - 790.0).clamp(140.0, 330.0);
+    let preset_right = (preset_left + 330.0).min(undo.left() - 12.0);
     let preset = Rect::from_min_max(
         pos2(preset_left, middle - 15.0),
         pos2(preset_right, middle + 15.0),
     );
 
     preset_bar::show(ui, preset, snapshot, commands);
+    let history = &snapshot.preset;
+    show_step(ui, undo, "Undo", history.undo.as_deref(), Command::Undo, commands);
+    show_step(ui, redo, "Redo", history.redo.as_deref(), Command::Redo, commands);
     device_menu::show(ui, device, snapshot, commands);
     let text = match (snapshot.voices, snapshot.waiting_voices) {
         (1, 0) => "1 voice".to_owned(),
@@ -61,6 +66,43 @@ pub fn show(ui: &mut Ui, bar: Rect, snapshot: &Snapshot, commands: &mut Commands
         ));
     show_load(ui, load, snapshot.load);
     show_zoom(ui, gear, snapshot.zoom, commands);
+}
+
+/// The arrow that undoes or does again `what`, if there is anything.
+fn show_step(ui: &Ui, rect: Rect, verb: &str, what: Option<&str>, command: Command, commands: &mut Commands) {
+    let is_back = command == Command::Undo;
+    let response = ui.interact(rect, ui.scope_id().with(("history", is_back)), Sense::click());
+    let colour = match (what, response.hovered()) {
+        (None, _) => theme::LINE,
+        (Some(_), false) => theme::TEXT_MUTED,
+        (Some(_), true) => theme::TEXT,
+    };
+    paint_step(ui, rect.center(), is_back, colour);
+    let Some(what) = what else { return };
+    if response.clicked() {
+        commands.push(command);
+    }
+    response
+        .on_hover_text(format!("{verb}: {what}"))
+        .on_hover_cursor(egui::CursorIcon::PointingHand);
+}
+
+/// An arrow that turns back to the left, or on to the right.
+fn paint_step(ui: &Ui, centre: egui::Pos2, is_back: bool, colour: Color32) {
+    let side = if is_back { 1.0 } else { -1.0 };
+    let at = |x: f32, y: f32| centre + vec2(x * side, y);
+    let stroke = Stroke::new(1.7, colour);
+    // From the tip along the upper edge and down round the right end.
+    let mut points = vec![at(-6.0, -2.5), at(1.5, -2.5)];
+    points.extend((0..=8).map(|step| {
+        let angle = std::f32::consts::PI * (step as f32 / 8.0 - 0.5);
+        at(1.5 + 3.75 * angle.cos(), 1.25 + 3.75 * angle.sin())
+    }));
+    points.push(at(-1.5, 5.0));
+    let painter = ui.painter();
+    painter.add(egui::Shape::line(points, stroke));
+    painter.line_segment([at(-6.0, -2.5), at(-2.8, -5.7)], stroke);
+    painter.line_segment([at(-6.0, -2.5), at(-2.8, 0.7)], stroke);
 }
 
 fn show_load(ui: &mut Ui, rect: Rect, load: f32) {

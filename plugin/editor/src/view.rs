@@ -4,10 +4,12 @@ use egui::Ui;
 
 use crate::command::Commands;
 use crate::layout::Layout;
+use crate::pack_bench::PackView;
 use crate::snapshot::Snapshot;
+use crate::tabs::Tab;
 use crate::{
-    corner, embedding_view, envelope_view, error_strip, keyboard, level_panel, motion_panels, pad, theme,
-    top_bar,
+    browser, corner, drop_target, embedding_view, envelope_view, error_strip, keyboard, level_panel,
+    motion_panels, pack_panel, pad, tabs, theme, top_bar,
 };
 
 /// Shows the window; pushes what the user did.
@@ -20,15 +22,25 @@ pub fn show(ui: &mut Ui, snapshot: &Snapshot, commands: &mut Commands) {
     for (index, rect) in layout.corners.into_iter().enumerate() {
         corner::show(ui, rect, index, snapshot, commands);
     }
-    embedding_view::show(ui, layout.embedding, snapshot, commands);
-    motion_panels::show(ui, layout.motion, snapshot, commands);
-    envelope_view::show(ui, layout.envelope, snapshot, commands);
-    level_panel::show(ui, layout.level, snapshot, commands);
+    match tabs::show(ui, layout.tabs) {
+        Tab::Play => {
+            embedding_view::show(ui, layout.embedding, snapshot, commands);
+            motion_panels::show(ui, layout.motion, snapshot, commands);
+            envelope_view::show(ui, layout.envelope, snapshot, commands);
+            level_panel::show(ui, layout.level, snapshot, commands);
+        }
+        Tab::Sounds => browser::show(ui, layout.page, snapshot, commands),
+        Tab::Pack => pack_panel::show(ui, layout.page, snapshot, commands),
+    }
+    if let PackView::Running { text, .. } = &snapshot.pack {
+        tabs::note(ui, layout.tabs, &format!("pack: {text}"));
+    }
     ui.painter().rect_filled(layout.divider, 0.0, theme::LINE);
     keyboard::show(ui, layout.keyboard, snapshot, commands);
     keyboard::show_footer(ui, layout.footer, snapshot);
     top_bar::show(ui, layout.top_bar, snapshot, commands);
-    error_strip::show(ui, layout.error_strip, &snapshot.problems);
+    error_strip::show(ui, layout.error_strip, &snapshot.problems, commands);
+    drop_target::show(ui, &layout, snapshot, commands);
 }
 
 #[cfg(test)]
@@ -36,14 +48,49 @@ mod tests {
     use std::sync::Arc;
 
     use betwixt_engine::embedding::LoopRegion;
+    use betwixt_engine::library::entry::EntryId;
     use betwixt_engine::parameter::Parameter;
     use egui::{Context, Event, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, pos2, vec2};
 
     use super::*;
     use crate::command::Command;
     use crate::embedding_view::{EmbeddingCurves, Sustain};
-    use crate::snapshot::{CornerView, ListRow};
+    use crate::list_query::{Found, Like, ListQuery, ListRow};
+    use crate::snapshot::CornerView;
     use crate::{keyboard, pad};
+
+    fn row(name: &str) -> ListRow {
+        let file = format!("{}.sound", name.to_lowercase());
+        ListRow {
+            id: EntryId::from(format!("factory/{file}")),
+            name: name.into(),
+            detail: String::new(),
+            about: String::new(),
+            is_favourite: false,
+            is_user: false,
+            file: file.into(),
+        }
+    }
+
+    /// What a librarian with few sounds and presets finds.
+    fn found(query: &ListQuery) -> Found {
+        let names: &[&str] = if query.filter.kind == ListQuery::presets().filter.kind {
+            &["Init", "Dusk"]
+        } else {
+            &["Flute", "Harp", "Bass flute"]
+        };
+        let words: Vec<String> = query
+            .text
+            .to_lowercase()
+            .split_whitespace()
+            .map(String::from)
+            .collect();
+        let has_all = |name: &&&str| words.iter().all(|word| name.to_lowercase().contains(word));
+        Found {
+            query: query.clone(),
+            rows: names.iter().filter(has_all).map(|name| row(name)).collect(),
+        }
+    }
 
     /// A window without a screen.
     struct Hand {
@@ -57,18 +104,13 @@ mod tests {
         fn new() -> Self {
             let context = Context::default();
             theme::install(&context);
-            let row = |name: &str| ListRow {
-                name: name.into(),
-                search: name.to_lowercase(),
-                ..Default::default()
-            };
             let mut snapshot = Snapshot {
                 zoom: 1.0,
-                sounds: ["Flute", "Harp", "Bass flute"].map(row).into(),
-                presets: ["Init", "Dusk"].map(row).into(),
-                preset: "Init".into(),
+                sounds: found(&ListQuery::sounds()),
+                presets: found(&ListQuery::presets()),
                 ..Default::default()
             };
+            snapshot.preset.name = "Init".into();
             snapshot.corners[0] = Some(CornerView {
                 name: "Harp".into(),
                 ..Default::default()
@@ -97,6 +139,47 @@ mod tests {
                 events,
                 ..Default::default()
             };
+            let mut commands = Commands::new();
+            let output = self
+                .context
+                .run_ui(input, |ui| show(ui, &self.snapshot, &mut commands));
+            output.drop_without_applying_deltas();
+            // The librarian answers before the next frame.
+            for command in &commands {
+                if let Command::Search(query) = command {
+                    let found = found(query);
+                    if query.filter.kind == ListQuery::presets().filter.kind {
+                        self.snapshot.presets = found;
+                    } else {
+                        self.snapshot.sounds = found;
+                    }
+                }
+            }
+            commands.retain(|command| !matches!(command, Command::Search(_)));
+            commands
+        }
+
+        /// A frame with files over the window, or let go over it.
+        fn drag(&mut self, place: Pos2, files: &[&str], is_let_go: bool) -> Commands {
+            self.frame(vec![Event::PointerMoved(place)]);
+            let files: Vec<std::path::PathBuf> = files.iter().map(std::path::PathBuf::from).collect();
+            let mut input = RawInput {
+                screen_rect: Some(self.window),
+                time: Some(self.seconds),
+                ..Default::default()
+            };
+            if is_let_go {
+                let dropped = files.into_iter().map(crate::egui_window::dropped);
+                input.dropped_files = dropped.collect();
+            } else {
+                input.hovered_files = files
+                    .into_iter()
+                    .map(|file| egui::HoveredFile {
+                        path: Some(file),
+                        ..Default::default()
+                    })
+                    .collect();
+            }
             let mut commands = Commands::new();
             let output = self
                 .context
@@ -389,7 +472,48 @@ mod tests {
         assert!(hand.has_keyboard());
         hand.write("flute ba");
         hand.frames(1);
-        assert_eq!(hand.key(Key::Enter), [Command::PickSound(1, Some(2))]);
+        let picked = Command::PickSound(1, Some(row("Bass flute").id));
+        assert_eq!(hand.key(Key::Enter), [picked]);
+        hand.frames(3);
+        assert!(!hand.has_keyboard());
+    }
+
+    #[test]
+    fn enter_waits_for_the_rows_of_what_was_typed() {
+        let mut hand = Hand::new();
+        hand.click(hand.layout().corners[1].center());
+        hand.frames(3);
+        // Typed and entered before the librarian can have answered.
+        let text = Event::Text("harp".into());
+        let enter = Event::Key {
+            key: Key::Enter,
+            physical_key: None,
+            pressed: true,
+            repeat: false,
+            modifiers: Modifiers::NONE,
+        };
+        assert!(hand.frame(vec![text, enter]).is_empty());
+        let later = hand.frames(2);
+        assert_eq!(later, [Command::PickSound(1, Some(row("Harp").id))]);
+    }
+
+    #[test]
+    fn the_arrow_keys_move_and_escape_leaves() {
+        let mut hand = Hand::new();
+        let corner = hand.layout().corners[0].center();
+        hand.click(corner);
+        hand.frames(3);
+        hand.key(Key::ArrowDown);
+        hand.key(Key::ArrowDown);
+        assert_eq!(
+            hand.key(Key::Enter),
+            [Command::PickSound(0, Some(row("Harp").id))]
+        );
+        hand.frames(3);
+        hand.click(corner);
+        hand.frames(3);
+        assert!(hand.has_keyboard());
+        assert!(hand.key(Key::Escape).is_empty());
         hand.frames(3);
         assert!(!hand.has_keyboard());
     }
@@ -398,19 +522,107 @@ mod tests {
     fn the_arrows_beside_the_presets_name_step_through_the_list() {
         let mut hand = Hand::new();
         let bar = hand.layout().top_bar;
-        let after = bar.left_center() + vec2(330.0 + 330.0 - 20.0, 0.0);
-        assert_eq!(hand.click(after), [Command::LoadPreset(1)]);
+        let after = bar.left_center() + vec2(330.0 + 330.0 - 18.0, 0.0);
+        assert_eq!(hand.click(after), [Command::StepPreset { is_back: false }]);
+        let before = bar.left_center() + vec2(330.0 + 18.0, 0.0);
+        assert_eq!(hand.click(before), [Command::StepPreset { is_back: true }]);
+    }
+
+    #[test]
+    fn files_go_to_the_corner_that_they_are_let_go_over() {
+        let mut hand = Hand::new();
+        let pad = hand.layout().pad;
+        let place = pad::to_screen(pad, vec2(0.9, 0.1));
+        assert!(hand.drag(place, &["bowl.wav"], false).is_empty());
+        let dropped = hand.drag(place, &["bowl.wav", "cup.wav"], true);
+        assert_eq!(
+            dropped,
+            [Command::Open(3, vec!["bowl.wav".into(), "cup.wav".into()])]
+        );
+        // Corner A holds a sound: elsewhere the next one takes it.
+        let keys = hand.layout().keyboard.center();
+        assert_eq!(
+            hand.drag(keys, &["bowl.wav"], true),
+            [Command::Open(1, vec!["bowl.wav".into()])]
+        );
+    }
+
+    #[test]
+    fn an_import_is_called_off_by_its_cross() {
+        let mut hand = Hand::new();
+        hand.snapshot.imports[0] = Some(crate::import_bench::ImportView::default());
+        hand.frames(2);
+        let label = hand.layout().corners[0];
+        let cross = pos2(label.right() - 10.0, label.center().y + 8.0);
+        assert_eq!(hand.click(cross), [Command::CancelImport(0)]);
+    }
+
+    #[test]
+    fn undo_is_there_once_there_is_something_to_undo() {
+        let mut hand = Hand::new();
+        let undo = hand.layout().top_bar.left_center() + vec2(746.0 - 30.0 - 28.0, 0.0);
+        assert!(hand.click(undo).is_empty());
+        hand.snapshot.preset.undo = Some("load Dusk".into());
+        assert_eq!(hand.click(undo), [Command::Undo]);
+    }
+
+    #[test]
+    fn a_sound_of_the_browser_goes_into_the_chosen_corner() {
+        let mut hand = Hand::new();
+        let context = hand.context.clone();
+        tabs::select(&context, tabs::Tab::Sounds);
+        hand.frames(2);
+        let page = hand.layout().page;
+        // The rows stand under the corners, the filters and the field.
+        let first = page.left_top() + vec2(60.0, 12.0 + 24.0 + 26.0 + 4.0 + 32.0 + 4.0 + 16.0);
+        let picked = hand.click(first);
+        assert_eq!(picked, [Command::PickSound(0, Some(row("Flute").id))]);
+    }
+
+    #[test]
+    fn what_is_like_a_corner_is_searched_from_its_menu() {
+        let context = Context::default();
+        theme::install(&context);
+        let mut asked = None;
+        for _ in 0..3 {
+            let mut commands = Commands::new();
+            let output = context.run_ui(RawInput::default(), |ui| {
+                browser::show_like(ui, 2, Like::Corner(2), "Harp");
+                tabs::select(ui.ctx(), tabs::Tab::Sounds);
+                show(ui, &Snapshot::default(), &mut commands);
+            });
+            output.drop_without_applying_deltas();
+            asked = commands
+                .into_iter()
+                .find_map(|command| match command {
+                    Command::Search(query) => query.like,
+                    _ => None,
+                })
+                .or(asked);
+        }
+        assert_eq!(asked, Some((Like::Corner(2), "Harp".into())));
     }
 
     #[test]
     fn windows_of_any_size_and_state_are_shown() {
         let mut hand = Hand::new();
-        for size in [vec2(1.0, 1.0), vec2(900.0, 600.0), vec2(4096.0, 2000.0)] {
-            hand.window = Rect::from_min_size(Pos2::ZERO, size);
-            hand.snapshot.problems = vec!["no model".into(), "no library".into()];
-            hand.snapshot.held_keys = u128::MAX;
-            hand.snapshot.load = f32::NAN;
-            assert!(hand.frames(2).is_empty());
+        for tab in [tabs::Tab::Play, tabs::Tab::Sounds, tabs::Tab::Pack] {
+            let context = hand.context.clone();
+            tabs::select(&context, tab);
+            for size in [vec2(1.0, 1.0), vec2(900.0, 680.0), vec2(4096.0, 2000.0)] {
+                hand.window = Rect::from_min_size(Pos2::ZERO, size);
+                hand.snapshot.problems = vec!["no model".into(), "no library".into()];
+                hand.snapshot.held_keys = u128::MAX;
+                hand.snapshot.load = f32::NAN;
+                hand.snapshot.imports =
+                    std::array::from_fn(|_| Some(crate::import_bench::ImportView::default()));
+                hand.snapshot.pack = PackView::Running {
+                    text: "3 of 21 samples".into(),
+                    part: 0.14,
+                    is_stopping: false,
+                };
+                assert!(hand.frames(2).is_empty(), "{tab:?} at {size:?}");
+            }
         }
     }
 }

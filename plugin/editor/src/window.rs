@@ -6,23 +6,27 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use baseview::WindowSize as BaseviewSize;
 use betwixt_audio::grid::Grid;
 use betwixt_engine::instance::Instance;
+use betwixt_engine::library::entry::Filter;
 use betwixt_engine::parameter::Parameter;
 use betwixt_engine::patch::Patch;
-use betwixt_engine::preset::Preset;
 use nice_plug::context::gui::GuiContext;
-use nice_plug_egui::baseview::{HandlerError, WindowSize as BaseviewSize};
-use nice_plug_egui::{Frame, NiceEguiApp};
 use parking_lot::Mutex;
 
 use crate::command::{Command, Commands};
 use crate::controls::Controls;
+use crate::egui_window::{Content, Repaint};
+use crate::file_dialog::{Choice, FileDialogs, Purpose};
+use crate::history::{Kept, Moment, Values};
 use crate::keyboard_queue::KeyboardSender;
 use crate::librarian::{Answer, Librarian, Request};
+use crate::reveal::reveal;
 use crate::snapshot::Snapshot;
 use crate::snapshot_reader::{Listed, SnapshotReader};
 use crate::window_state::{WindowSize, WindowState};
+use crate::workshop::Workshop;
 use crate::{theme, view};
 
 /// Time between two frames while something moves.
@@ -41,6 +45,9 @@ pub(crate) struct Desk {
     pub(crate) instance: Arc<Instance>,
     pub(crate) keyboard: SharedKeyboard,
     pub(crate) window: Arc<WindowState>,
+    pub(crate) workshop: Arc<Workshop>,
+    pub(crate) repaint: Repaint,
+    pub(crate) host: GuiContext,
 }
 
 /// The open window.
@@ -49,7 +56,9 @@ pub(crate) struct Window {
     reader: SnapshotReader,
     librarian: Librarian,
     listed: Listed,
-    host: Option<GuiContext>,
+    dialogs: FileDialogs,
+    /// What went wrong on a thread that nobody waits for.
+    troubles: Arc<Mutex<Option<String>>>,
     has_theme: bool,
     /// Parameters whose gesture has begun and not ended.
     held: Vec<Parameter>,
@@ -68,12 +77,14 @@ impl fmt::Debug for Window {
 impl Window {
     pub(crate) fn new(desk: Desk, reader: SnapshotReader, librarian: Librarian) -> Self {
         let zoom = desk.window.size().zoom;
+        desk.window.set_open(true);
         Self {
+            dialogs: FileDialogs::new(desk.repaint.clone()),
             desk,
             reader,
             librarian,
             listed: Listed::default(),
-            host: None,
+            troubles: Arc::default(),
             has_theme: false,
             held: Vec::new(),
             last_frame: Instant::now(),
@@ -86,25 +97,82 @@ impl Window {
     fn collect_answers(&mut self) {
         while let Some(answer) = self.librarian.answer() {
             match answer {
-                Answer::Lists { sounds, presets } => {
-                    self.listed.sounds = sounds;
-                    self.listed.presets = presets;
+                Answer::Found(found) => {
+                    if found.query.filter.kind == Filter::presets().kind {
+                        self.listed.presets = found;
+                    } else {
+                        self.listed.sounds = found;
+                    }
                 }
-                Answer::PresetRead(preset, patch) => self.apply(&preset, patch),
+                Answer::Library(library) => self.listed.library = library,
+                Answer::PresetRead {
+                    kept,
+                    patch,
+                    values,
+                    what,
+                } => self.apply(kept, patch, &values, &what),
+                Answer::Kept(name) => {
+                    self.desk.controls.set_preset_name(&name);
+                    self.listed.taken_name = None;
+                    self.listed.trouble = None;
+                }
+                Answer::NameTaken(name) => self.listed.taken_name = Some(name),
+                Answer::Deleted(name) => self.listed.deleted = name,
                 Answer::Done => self.listed.trouble = None,
                 Answer::Trouble(trouble) => self.listed.trouble = Some(trouble),
             }
         }
+        if let Some(trouble) = self.troubles.lock().take() {
+            self.listed.trouble = Some(trouble);
+        }
+        while let Some(choice) = self.dialogs.choice() {
+            let Choice { purpose, paths } = match choice {
+                Ok(choice) => choice,
+                Err(trouble) => {
+                    self.listed.trouble = Some(trouble);
+                    continue;
+                }
+            };
+            match purpose {
+                Purpose::Sounds(corner) | Purpose::FolderOfSounds(corner) => {
+                    self.librarian.ask(Request::Open(corner, paths));
+                }
+                Purpose::Library => {
+                    for folder in paths {
+                        self.librarian.ask(Request::AddFolder(folder));
+                    }
+                }
+                Purpose::Packs => self.listed.packs = paths.into_iter().next(),
+            }
+        }
     }
 
-    fn apply(&mut self, preset: &Preset, patch: Patch) {
-        self.librarian.ask(Request::SetPatch(patch));
-        for parameter in Parameter::ALL {
-            let param = self.desk.controls.param(parameter);
-            let normalized = param.to_normalized(preset.parameter(parameter));
+    fn now(&self) -> Moment {
+        let kept = self.desk.workshop.kept.lock().clone();
+        Moment::now(&*self.desk.controls, &self.desk.instance, kept)
+    }
+
+    fn apply(&mut self, kept: Arc<Kept>, patch: Arc<Patch>, values: &Values, what: &str) {
+        let before = self.now();
+        self.desk.workshop.history.lock().note(what, before);
+        let name = kept.preset.name.as_str().into();
+        self.become_like(Moment {
+            patch,
+            values: *values,
+            name,
+            kept: Some(kept),
+        });
+        self.listed.taken_name = None;
+    }
+
+    /// Everything as it was at a moment.
+    fn become_like(&mut self, moment: Moment) {
+        self.librarian.ask(Request::SetPatch(moment.patch));
+        for (parameter, normalized) in Parameter::ALL.into_iter().zip(moment.values) {
             self.set_whole(parameter, normalized);
         }
-        self.desk.controls.set_preset_name(&preset.name);
+        self.desk.controls.set_preset_name(&moment.name);
+        *self.desk.workshop.kept.lock() = moment.kept;
     }
 
     /// A gesture of one value.
@@ -120,28 +188,32 @@ impl Window {
     }
 
     fn begin(&mut self, parameter: Parameter) {
-        if let Some(host) = &self.host
-            && !self.held.contains(&parameter)
-        {
+        if !self.held.contains(&parameter) {
             self.held.push(parameter);
-            self.desk.controls.param(parameter).begin(host.param_setter());
+            let param = self.desk.controls.param(parameter);
+            param.begin(self.desk.host.param_setter());
         }
     }
 
     fn set(&self, parameter: Parameter, normalized: f32) {
-        if let Some(host) = &self.host {
-            let param = self.desk.controls.param(parameter);
-            param.set(host.param_setter(), normalized);
-        }
+        let param = self.desk.controls.param(parameter);
+        param.set(self.desk.host.param_setter(), normalized);
     }
 
     fn end(&mut self, parameter: Parameter) {
-        if let Some(host) = &self.host
-            && let Some(index) = self.held.iter().position(|held| *held == parameter)
-        {
+        if let Some(index) = self.held.iter().position(|held| *held == parameter) {
             self.held.swap_remove(index);
-            self.desk.controls.param(parameter).end(host.param_setter());
+            let param = self.desk.controls.param(parameter);
+            param.end(self.desk.host.param_setter());
         }
+    }
+
+    fn reveal(&self, path: &std::path::Path) {
+        let (troubles, repaint) = (Arc::clone(&self.troubles), self.desk.repaint.clone());
+        reveal(path, move |trouble| {
+            *troubles.lock() = Some(trouble);
+            repaint.request();
+        });
     }
 
     fn carry_out(&mut self, context: &egui::Context, commands: Commands) {
@@ -162,13 +234,58 @@ impl Window {
                 }
                 Command::Press(key, velocity) => self.desk.keyboard.lock().press(key, velocity),
                 Command::Release(key) => self.desk.keyboard.lock().release(key),
-                Command::PickSound(corner, sound) => {
-                    self.librarian.ask(Request::PickSound(corner, sound));
+                Command::Search(query) => self.librarian.ask(Request::Search(query)),
+                Command::SetFavourite(id, is_favourite) => {
+                    self.librarian.ask(Request::SetFavourite(id, is_favourite));
+                }
+                Command::PickSound(corner, id) => self.librarian.ask(Request::PickSound(corner, id)),
+                Command::Open(corner, paths) => self.librarian.ask(Request::Open(corner, paths)),
+                Command::CancelImport(corner) => self.desk.workshop.imports.lock().cancel(corner),
+                Command::CorrectPitch(corner, midi) => {
+                    self.librarian.ask(Request::CorrectPitch(corner, midi));
                 }
                 Command::SetLoop(corner, region) => {
                     self.librarian.ask(Request::SetLoop(corner, region));
                 }
-                Command::LoadPreset(index) => self.librarian.ask(Request::ReadPreset(index)),
+                Command::Choose(purpose) => {
+                    if let Err(trouble) = self.dialogs.open(purpose) {
+                        self.listed.trouble = Some(trouble);
+                    }
+                }
+                Command::RemoveFolder(folder) => self.librarian.ask(Request::RemoveFolder(folder)),
+                Command::Rescan => self.librarian.ask(Request::Rescan),
+                Command::LoadPreset(id) => self.librarian.ask(Request::ReadPreset(id)),
+                Command::StepPreset { is_back } => self.librarian.ask(Request::StepPreset(is_back)),
+                Command::SavePreset { name, replace } => {
+                    self.listed.taken_name = None;
+                    self.librarian.ask(Request::SavePreset { name, replace });
+                }
+                Command::RenamePreset(name) => self.librarian.ask(Request::RenamePreset(name)),
+                Command::DeletePreset => self.librarian.ask(Request::DeletePreset),
+                Command::RestorePreset => self.librarian.ask(Request::RestorePreset),
+                Command::InitPreset => self.librarian.ask(Request::InitPreset),
+                Command::RandomPreset => self.librarian.ask(Request::RandomPreset(seed())),
+                Command::Undo => {
+                    let now = self.now();
+                    let before = self.desk.workshop.history.lock().undo(now);
+                    if let Some(before) = before {
+                        self.become_like(before);
+                    }
+                }
+                Command::Redo => {
+                    let now = self.now();
+                    let after = self.desk.workshop.history.lock().redo(now);
+                    if let Some(after) = after {
+                        self.become_like(after);
+                    }
+                }
+                Command::StartPack(options, output) => {
+                    self.librarian.ask(Request::StartPack(options, output));
+                }
+                Command::ResumePack => self.librarian.ask(Request::ResumePack),
+                Command::CancelPack => self.desk.workshop.packs.lock().cancel(),
+                Command::Reveal(path) => self.reveal(&path),
+                Command::DismissTrouble => self.listed.trouble = None,
                 Command::SetDevice(choice) => self.desk.instance.engine().set_device(choice),
                 Command::SetGrid(side) => self.desk.instance.set_grid(Grid::new(side)),
                 Command::SetZoom(zoom) => context.set_zoom_factor(zoom),
@@ -177,24 +294,16 @@ impl Window {
     }
 }
 
-impl NiceEguiApp for Window {
-    fn build(
-        &mut self,
-        _context: egui::Context,
-        host: GuiContext,
-        frame: &mut Frame,
-    ) -> Result<(), HandlerError> {
-        // Nothing here may ask egui for a frame, as setting fonts does: on X11, baseview 0.4.2 loses the answer to a
-        // request from before the window is on the screen, and never draws again.
-        frame.set_clear_color(theme::GROUND.into());
-        self.host = Some(host);
-        self.desk.window.set_open(true);
-        Ok(())
-    }
+/// A seed for a preset made by chance: the time, as the user wants another one each time.
+fn seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_nanos() as u64)
+}
 
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
+impl Content for Window {
+    fn show(&mut self, ui: &mut egui::Ui) {
         if !self.has_theme {
-            // The fonts are there from the next frame on.
+            // Not before the first frame, see `Content`. The fonts are there from the next one on.
             theme::install(ui.ctx());
             ui.ctx().request_repaint();
             self.has_theme = true;
@@ -231,7 +340,7 @@ impl NiceEguiApp for Window {
         );
     }
 
-    fn zoom_factor_changed(&mut self, zoom: f32) {
+    fn zoomed(&mut self, zoom: f32) {
         self.zoom = zoom;
         self.desk.window.set_size(WindowSize {
             zoom,
@@ -244,9 +353,8 @@ impl Drop for Window {
     fn drop(&mut self) {
         self.desk.keyboard.lock().release_all();
         for parameter in std::mem::take(&mut self.held) {
-            if let Some(host) = &self.host {
-                self.desk.controls.param(parameter).end(host.param_setter());
-            }
+            let param = self.desk.controls.param(parameter);
+            param.end(self.desk.host.param_setter());
         }
         self.desk.window.set_open(false);
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Smallest width of the window, in points.
 pub const MIN_WIDTH: f32 = 900.0;
 /// Smallest height of the window, in points.
-pub const MIN_HEIGHT: f32 = 600.0;
+pub const MIN_HEIGHT: f32 = 680.0;
 /// Largest width and height of the window, in points.
 const MAX_SIDE: f32 = 4096.0;
 /// What the window may be magnified by.
