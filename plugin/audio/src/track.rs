@@ -200,6 +200,14 @@ impl Track {
         (self.heard, self.splice) = (Source::Note, None);
     }
 
+    /// Whether the stream came, and came to its end, before it was heard: too late for what was to end in it.
+    pub fn has_missed_stream(&self, position: usize) -> bool {
+        !self.hears_stream()
+            && self
+                .reader()
+                .is_some_and(|reader| reader.is_finished() && reader.available() <= position)
+    }
+
     fn reader(&self) -> Option<&StreamReader> {
         self.stream.as_ref()?.reader.as_ref()
     }

@@ -106,6 +106,12 @@ impl Voice {
             };
             lapses += u32::from(track.settle(note, position, &by, may_lapse));
         }
+        let mut tracks = self.tracks.iter().flatten();
+        if self.is_ending && tracks.any(|track| track.has_missed_stream(position)) {
+            // The sound's own ending is over; its note would go on as if the key were held.
+            self.is_ending = false;
+            self.envelope.release();
+        }
         lapses
     }
 

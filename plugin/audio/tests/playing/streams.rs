@@ -287,6 +287,28 @@ fn a_stream_that_comes_as_its_echo_ends_is_heard() {
 }
 
 #[test]
+fn a_released_key_whose_ending_comes_too_late_ends_by_its_envelope() {
+    for away in [0, 40, 100, 200] {
+        let mut stage = stage(0.0);
+        stage.settings.own_ending = true;
+        stage.workshop.get_mut().ending_chunks = 4;
+        stage.live(0, &[at(0, on(69))]);
+        // Half a second of the note is rendered ahead.
+        for _ in 0..100 {
+            stage.work();
+            stage.live(128, &[]);
+        }
+        stage.live(128, &[at(0, off(69))]);
+        (0..away).for_each(|_| drop(stage.live(128, &[])));
+        for _ in 0..400 {
+            stage.work();
+            stage.live(128, &[]);
+        }
+        assert_eq!(stage.ends.len(), 1, "away for {away} blocks");
+    }
+}
+
+#[test]
 fn where_streams_are_refused_the_note_plays_on_as_it_was() {
     let mut stage = stage(0.0);
     stage.settings.width = 0.5;

@@ -36,6 +36,8 @@ struct StreamJob {
     brightness: f32,
     /// Where nothing was rendered yet of the frame before a note's first sample.
     is_new: bool,
+    /// Chunks since its key was let go.
+    released_chunks: usize,
 }
 
 /// Answers requests and renders: two partials and some noise, three seconds a note.
@@ -49,6 +51,8 @@ pub struct Workshop {
     streams: Vec<StreamJob>,
     /// Whether streams are refused.
     pub refuses_streams: bool,
+    /// Chunks until the end of a stream whose key was let go; they go on for ever unless set.
+    pub ending_chunks: usize,
     /// Keys it refuses: those with this pitch.
     pub refuses_cents: Option<i32>,
     /// Chunks rendered over all notes.
@@ -75,6 +79,7 @@ impl Workshop {
             streams: Vec::new(),
             refuses_streams: false,
             refuses_cents: None,
+            ending_chunks: usize::MAX,
             rendered_chunks: 0,
             note_chunks: 3 * RATE_HZ as usize / CHUNK,
         }
@@ -128,6 +133,7 @@ impl Workshop {
                         pitch: key.pitch_midi(),
                         brightness: brightness(key),
                         is_new: true,
+                        released_chunks: 0,
                     };
                     for _ in 0..first_chunk {
                         self.render_frames(&mut job, brightness(key));
@@ -167,8 +173,10 @@ impl Workshop {
         streams.retain(|job| !job.writer.is_abandoned());
         for job in &mut streams {
             while left > 0
+                && job.released_chunks < self.ending_chunks
                 && let Some(control) = job.writer.pending()
             {
+                job.released_chunks += usize::from(control.is_released);
                 let samples: Vec<f32> = (1..=control.chunks)
                     .flat_map(|chunk| {
                         let share = f32::from(chunk) / f32::from(control.chunks);
@@ -180,7 +188,11 @@ impl Workshop {
                 left -= 1;
             }
         }
-        self.streams = streams;
+        let (ended, going) = streams
+            .into_iter()
+            .partition(|job| job.released_chunks >= self.ending_chunks);
+        self.streams = going;
+        ended.into_iter().for_each(|job: StreamJob| job.writer.finish());
         chunks - left
     }
 
