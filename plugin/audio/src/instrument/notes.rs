@@ -70,6 +70,10 @@ impl Instrument {
         if !self.stock.mono.leave(voice.order) {
             call.end_note(at, voice.address);
         }
+        // It kept a voice of its own while many voices played: that one sounds on.
+        if to.voice.is_some() {
+            return self.silence_told(index);
+        }
         if !bends {
             self.silence_told(index);
             return self.strike_last(call, at);

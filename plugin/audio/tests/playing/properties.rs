@@ -3,6 +3,7 @@
 use betwixt_audio::blend::Blend;
 use betwixt_audio::event::{Event, EventKind, NoteAddress};
 use betwixt_audio::instrument::Activity;
+use betwixt_audio::settings::VoiceMode;
 use proptest::prelude::*;
 
 use crate::workshop::{Stage, at};
@@ -38,15 +39,31 @@ fn kind() -> impl Strategy<Value = EventKind> {
     ]
 }
 
-/// Blocks of up to 400 samples, each with events; and what the workers do after each (0: nothing, 1: all, 2: fail all, 3:
-/// take all back).
-fn blocks() -> impl Strategy<Value = Vec<(usize, Vec<Event>, u8)>> {
+/// A block of up to 400 samples.
+#[derive(Clone, Debug)]
+struct Block {
+    samples: usize,
+    events: Vec<Event>,
+    voice_mode: VoiceMode,
+    /// What the workers do after it (0: nothing, 1: all, 2: fail all, 3: take all back).
+    work: u8,
+}
+
+fn blocks() -> impl Strategy<Value = Vec<Block>> {
     let event = (0u32..450, kind()).prop_map(|(offset, kind)| at(offset, kind));
     let events = prop::collection::vec(event, 0..12).prop_map(|mut events| {
         events.sort_by_key(|event| event.offset_samples);
         events
     });
-    prop::collection::vec((0usize..400, events, 0u8..4), 1..12)
+    let voice_mode = prop::sample::select(&VoiceMode::ALL[..]);
+    let block =
+        (0usize..400, events, voice_mode, 0u8..4).prop_map(|(samples, events, voice_mode, work)| Block {
+            samples,
+            events,
+            voice_mode,
+            work,
+        });
+    prop::collection::vec(block, 1..12)
 }
 
 /// Addresses in an order that tells equal collections.
@@ -67,7 +84,8 @@ proptest! {
             stage.workshop.get_mut().refuses_cents = Some(6000);
         }
         let mut struck = Vec::new();
-        for (samples, events, work) in blocks {
+        for Block { samples, events, voice_mode, work } in blocks {
+            stage.settings.voice_mode = voice_mode;
             struck.extend(events.iter().filter_map(|event| match event.kind {
                 EventKind::NoteOn { address, .. } => Some(address),
                 _ => None,

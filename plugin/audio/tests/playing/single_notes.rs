@@ -180,3 +180,21 @@ fn a_tail_of_the_same_key_is_not_taken_for_the_key_that_is_down() {
     keys.sort_unstable();
     assert_eq!(keys, [60, 60, 64, 64, 67]);
 }
+
+#[test]
+fn a_key_that_kept_its_voice_through_a_change_of_mode_is_not_played_by_a_second() {
+    for mode in [VoiceMode::Mono, VoiceMode::Legato] {
+        let mut stage = stage(mode);
+        stage.bounce(4000, &[at(0, on(60))]);
+        stage.settings.voice_mode = VoiceMode::Poly;
+        stage.bounce(4000, &[at(0, on(64))]);
+        stage.settings.voice_mode = mode;
+        stage.bounce(4000, &[at(0, on(67))]);
+        stage.bounce(4000, &[at(0, off(67))]);
+        assert_eq!(stage.meters.voices(), 1, "{mode:?}: key 60 sounds on");
+        stage.bounce(12_000, &[at(0, off(60)), at(100, off(64))]);
+        let mut keys: Vec<u8> = stage.ends.iter().filter_map(|(_, address)| address.key).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, [60, 64, 67], "{mode:?}");
+    }
+}
