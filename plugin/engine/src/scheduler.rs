@@ -3,8 +3,10 @@
 //! It owns the note cache's map and the table of streams. About every millisecond while voices live it looks at the
 //! instances' rings and at what the streams ask for, answers requests, hands the most urgent jobs to idle workers, evicts
 //! what is over the budget, and frees what the audio threads return. While nothing sounds it looks less often, and while no
-//! instance is active it sleeps. It never runs a model and never waits for one.
+//! instance is active it sleeps. It never runs a model and never waits for one. `model_choice` is which model it has loaded,
+//! `whole_notes` what it does for one that renders notes slower than they play.
 
+mod model_choice;
 mod whole_notes;
 
 use std::collections::{BTreeMap, HashSet};
@@ -22,12 +24,12 @@ use crate::client::Client;
 use crate::command_queue::{Command, CommandReceiver, CommandSender};
 use crate::instance::{InstanceId, Readiness};
 use crate::job::{Job, JobId, Sink};
-use crate::loaded_model::{LoadedModel, Loader, ModelSlot};
+use crate::loaded_model::{Loader, ModelSlot};
 use crate::look_ahead::LookAhead;
 use crate::note_cache::{NoteCache, NoteId, Rendering};
 use crate::note_store::{NoteShelf, NoteStore};
 use crate::patience::News;
-use crate::status::{EngineStatus, ModelStatus, StatusBoard};
+use crate::status::{EngineStatus, StatusBoard};
 use crate::stream_table::StreamTable;
 use crate::urgency::Urgency;
 use crate::work_queue::WorkQueue;
@@ -52,6 +54,7 @@ const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 const EVICTION_INTERVAL: Duration = Duration::from_millis(20);
 /// How often the status and the watched keys are told.
 const STATUS_INTERVAL: Duration = Duration::from_millis(50);
+
 /// The thread's own things.
 pub(crate) struct Scheduler {
     commands: CommandReceiver,
@@ -283,111 +286,6 @@ impl Scheduler {
             }
             Command::Settle(_) | Command::Stop => {}
         }
-    }
-
-    /// Loads the model that the sounds of an active instance were encoded by, if no active instance plays with the loaded one.
-    fn choose_model(&mut self) {
-        let loaded = match &self.model {
-            ModelSlot::Loading(_) => return,
-            ModelSlot::Ready(model) => Some(model.tag.clone()),
-            ModelSlot::NotLoaded | ModelSlot::Failed => None,
-        };
-        let active = self.clients.values().filter(|client| client.active);
-        let wanted: Vec<&str> = active.filter_map(|client| client.playing()?.model()).collect();
-        if wanted.iter().any(|wanted| loaded.as_deref() == Some(wanted)) {
-            return;
-        }
-        let wanted = wanted
-            .into_iter()
-            .find(|wanted| !self.absent_models.contains(*wanted));
-        if let Some(wanted) = wanted {
-            self.wanted_model = Some(wanted.to_owned());
-            self.load();
-        }
-    }
-
-    fn load(&mut self) {
-        let (loader, commands) = (Arc::clone(&self.loader), self.own_commands.clone());
-        let (wanted, cancel) = (self.wanted_model.clone(), Arc::clone(&self.no_loading));
-        let load = move || {
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                loader(wanted.as_deref(), &cancel)
-            }))
-            .unwrap_or_else(|_| Err("loading the model panicked".into()));
-            // The scheduler may be gone by now.
-            commands.send(Command::Loaded(result));
-        };
-        match std::thread::Builder::new()
-            .name("betwixt-model".into())
-            .spawn(load)
-        {
-            Ok(thread) => {
-                self.status.model = ModelStatus::Loading;
-                self.model = ModelSlot::Loading(thread);
-            }
-            Err(error) => self.fail_model(format!("no thread to load the model on: {error}")),
-        }
-        self.tell_status();
-    }
-
-    fn loaded(&mut self, result: Result<LoadedModel, String>) {
-        if let ModelSlot::Loading(thread) = std::mem::replace(&mut self.model, ModelSlot::NotLoaded) {
-            let _ = thread.join();
-        }
-        if std::mem::take(&mut self.reload) {
-            return self.load();
-        }
-        let tag = result.as_ref().ok().map(|model| model.tag.clone());
-        if let Some(absent) = self.wanted_model.take_if(|wanted| tag.as_ref() != Some(wanted)) {
-            self.absent_models.insert(absent);
-        }
-        match result {
-            Ok(model) => {
-                self.workers.prepare(&model.source);
-                // Samples of another device differ in their last bits.
-                for (holder, key) in self.cache.outdate_all() {
-                    if let Some(client) = self.clients.get_mut(&holder) {
-                        client.send(ToAudio::Retire(key));
-                    }
-                }
-                (self.rendered_samples, self.busy) = (0, Duration::ZERO);
-                self.status.realtime_factor = None;
-                self.status.model = model.report.clone();
-                self.model = ModelSlot::Ready(model);
-                self.looked_for.clear();
-                if self.store.is_none() && self.model.slow().is_some() {
-                    let shelf = self.shelf.clone();
-                    self.store = shelf.and_then(|shelf| NoteStore::start(shelf, self.own_commands.clone()));
-                }
-                let ids: Vec<InstanceId> = self.clients.keys().copied().collect();
-                ids.into_iter().for_each(|id| self.tell_grid(id, None));
-            }
-            Err(reason) => self.fail_model(reason),
-        }
-        // The sounds may have changed meanwhile.
-        self.choose_model();
-        if matches!(self.model, ModelSlot::Loading(_)) {
-            return;
-        }
-        let waiting: Vec<(InstanceId, NoteKey)> = self
-            .clients
-            .iter_mut()
-            .flat_map(|(id, client)| {
-                // What was asked of another model is asked of this one.
-                let asked = client.waiting.drain(..).chain(client.asked.drain(..));
-                asked.map(|key| (*id, key))
-            })
-            .collect();
-        for (id, key) in waiting {
-            self.request(id, key);
-        }
-        self.tell_status();
-        self.news.announce();
-    }
-
-    fn fail_model(&mut self, reason: String) {
-        self.status.model = ModelStatus::Failed(reason);
-        self.model = ModelSlot::Failed;
     }
 
     fn tick(&mut self) {

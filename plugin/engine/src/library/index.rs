@@ -3,9 +3,13 @@
 //! For background threads: calls read files and wait for the disk. Shared as `Arc<Index>`: a thread may rescan while another
 //! searches; the lock between them is held for milliseconds. The files are the truth, and the index is brought up to date with
 //! them by [`Index::rescan`]; favourites and the like are in `library.toml` ([`marks`](super::marks)). So a database that is
-//! broken, locked or not to be written to stops nobody: it is made anew, or the index is in memory.
+//! broken, locked or not to be written to stops nobody: it is made anew, or the index is in memory. `folders` is where it looks,
+//! `likeness` what sounds alike.
 
-use std::collections::{HashMap, HashSet};
+mod folders;
+mod likeness;
+
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,15 +18,16 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::database::{self, Identity, Opened};
-use super::descriptor::{Descriptors, describe};
-use super::entry::{Entry, EntryId, EntryKind, Filter, Origin};
+use super::entry::{Entry, EntryId, Filter, Origin};
 use super::marks::{Marks, MarksFile};
-use super::record::{self, Mark, content_of, tags_of, write_mark};
+use super::record::{self, Mark, tags_of, write_mark};
 use super::search::{self, Scope, in_roots};
 use super::{Library, LibraryError};
 use crate::patch::Patch;
 use crate::preset::Preset;
 use crate::sound::Sound;
+
+use likeness::Compared;
 
 /// The index of a library.
 #[derive(Debug)]
@@ -45,13 +50,6 @@ struct State {
     identity: Option<Identity>,
     /// The further folders.
     folders: Vec<PathBuf>,
-}
-
-#[derive(Debug)]
-struct Compared {
-    /// Of the database, by which another process's writing is seen, and of this process.
-    version: (i64, u64),
-    by_model: HashMap<String, Descriptors>,
 }
 
 impl Index {
@@ -94,50 +92,6 @@ impl Index {
     /// used first.
     pub fn search(&self, query: &str, filter: &Filter, limit: usize) -> Vec<Entry> {
         self.ask(|connection, scope| search::search(connection, scope, query, filter, limit))
-    }
-
-    /// The nearest sounds ("more like this"), nearest first, with their distance: 0 is the same, two of the library's sounds are about 1
-    /// apart. Only sounds of the same model are compared; those with the same contents are left out.
-    pub fn nearest(&self, sound: &Sound, filter: &Filter, limit: usize) -> Vec<(Entry, f32)> {
-        let vector = describe(sound);
-        let content = content_of(sound);
-        let near = self.ask(|connection, scope| {
-            let mut compared = self.compared.lock();
-            let compared = self.up_to_date(connection, scope, &mut compared)?;
-            let Some(descriptors) = compared.by_model.get(&sound.model) else {
-                return Ok(Vec::new());
-            };
-            let everything = Filter {
-                kind: None,
-                ..filter.clone()
-            } == Filter::default();
-            let admitted = if everything {
-                None
-            } else {
-                search::admitted(connection, scope, filter)?
-            };
-            let admitted: Option<HashSet<i64>> = admitted.map(|rows| rows.into_iter().collect());
-            let is_admitted = |row: i64| admitted.as_ref().is_none_or(|rows| rows.contains(&row));
-            let near = descriptors.nearest(&vector, content, limit, is_admitted);
-            near.into_iter()
-                .map(|near| {
-                    let entry = search::entry_of(connection, near.row)?;
-                    Ok(entry.map(|entry| (entry, near.distance)))
-                })
-                .filter_map(Result::transpose)
-                .collect()
-        });
-        match filter.kind {
-            Some(EntryKind::Preset) => Vec::new(),
-            _ => near,
-        }
-    }
-
-    /// The nearest sounds to one of the library's; none if it cannot be read.
-    pub fn nearest_to(&self, id: &EntryId, filter: &Filter, limit: usize) -> Vec<(Entry, f32)> {
-        self.sound(id)
-            .map(|sound| self.nearest(&sound, filter, limit))
-            .unwrap_or_default()
     }
 
     /// An entry by its name.
@@ -255,83 +209,6 @@ impl Index {
         presets.into_iter().nth(next.checked_rem(count)?)
     }
 
-    /// The further folders that the user added.
-    pub fn folders(&self) -> Vec<PathBuf> {
-        self.state.lock().folders.clone()
-    }
-
-    /// Adds a folder to look for sounds and presets in, with all that lie in it. What is in it is found by the next rescan.
-    ///
-    /// # Errors
-    /// If it is no folder, one of the library's already, or `library.toml` cannot be written.
-    pub fn add_folder(&self, folder: &Path) -> Result<(), LibraryError> {
-        let refused = |reason: &str| LibraryError::Folder {
-            folder: folder.to_owned(),
-            reason: reason.into(),
-        };
-        let absolute = std::path::absolute(folder).map_err(|error| refused(&error.to_string()))?;
-        if !absolute.is_dir() {
-            return Err(refused("is no folder"));
-        }
-        if absolute.to_str().is_none() {
-            return Err(refused("has a name that is not Unicode"));
-        }
-        if self.roots().iter().any(|(_, root)| absolute.starts_with(root)) {
-            return Err(refused("is in the library already"));
-        }
-        self.keep_folders(MarksFile::in_folder(self.user()?).change(|marks| {
-            marks.folders.insert(absolute);
-        })?);
-        Ok(())
-    }
-
-    /// Takes a further folder out of the library; what lies in it is left alone.
-    ///
-    /// # Errors
-    /// If it is not one of them, or `library.toml` cannot be written.
-    pub fn remove_folder(&self, folder: &Path) -> Result<(), LibraryError> {
-        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        let mut was_there = false;
-        let marks = MarksFile::in_folder(self.user()?).change(|marks| {
-            was_there = marks.folders.remove(&absolute);
-        })?;
-        self.keep_folders(marks);
-        if was_there {
-            Ok(())
-        } else {
-            Err(LibraryError::Folder {
-                folder: absolute,
-                reason: "is none of the library's further folders".into(),
-            })
-        }
-    }
-
-    /// The folders that are looked through, and whose each is.
-    pub(super) fn roots(&self) -> Vec<(Origin, PathBuf)> {
-        let factory = self.library.factory.iter().cloned();
-        let user = self.library.user.iter().cloned();
-        let factory = factory.map(|folder| (Origin::Factory, folder));
-        let user = user.map(|folder| (Origin::User, folder));
-        let further = self.folders().into_iter().map(|folder| (Origin::Folder, folder));
-        factory.chain(user).chain(further).collect()
-    }
-
-    /// The user's folder.
-    pub(super) fn user(&self) -> Result<&Path, LibraryError> {
-        self.library.user.as_deref().ok_or(LibraryError::NoUserFolder)
-    }
-
-    /// What `library.toml` says; none if it cannot be understood, and then what is known of it stays.
-    pub(super) fn read_marks(&self) -> Option<Marks> {
-        let marks = MarksFile::in_folder(self.library.user.as_deref()?).read().ok()?;
-        self.keep_folders(marks.clone());
-        Some(marks)
-    }
-
-    fn keep_folders(&self, marks: Marks) {
-        self.state.lock().folders = marks.folders.into_iter().collect();
-    }
-
     fn mark(&self, id: &EntryId, change: impl FnOnce(&mut Marks)) -> Result<(), LibraryError> {
         let marks = MarksFile::in_folder(self.user()?).change(change)?;
         let mark = mark_of(&marks, id.as_str());
@@ -407,53 +284,6 @@ impl Index {
             self.take(&mut state, opened);
         }
     }
-
-    /// The descriptors as they are now.
-    fn up_to_date<'a>(
-        &self,
-        connection: &Connection,
-        scope: &Scope,
-        compared: &'a mut Option<Compared>,
-    ) -> rusqlite::Result<&'a Compared> {
-        let others = connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;
-        let version = (others, self.writes.load(Ordering::Relaxed));
-        let is_current = compared
-            .as_ref()
-            .is_some_and(|compared| compared.version == version);
-        if !is_current {
-            *compared = None;
-        }
-        let load = || -> rusqlite::Result<Compared> {
-            let sql = format!(
-                "SELECT entry.id, content, model, vector FROM descriptor JOIN entry ON entry.id = descriptor.id
-                 WHERE {} ORDER BY entry.id",
-                in_roots(scope)
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query([])?;
-            let mut by_model: HashMap<String, Vec<(i64, i64, Vec<u8>)>> = HashMap::new();
-            while let Some(row) = rows.next()? {
-                let sound = (row.get(0)?, row.get(1)?, row.get(3)?);
-                let model = row.get_ref(2)?.as_str().unwrap_or_default();
-                match by_model.get_mut(model) {
-                    Some(sounds) => sounds.push(sound),
-                    None => {
-                        by_model.insert(model.to_owned(), vec![sound]);
-                    }
-                }
-            }
-            let by_model = by_model.into_iter();
-            let by_model = by_model.map(|(model, sounds)| (model, Descriptors::new(sounds.into_iter())));
-            Ok(Compared {
-                version,
-                by_model: by_model.collect(),
-            })
-        };
-        match compared {
-            Some(compared) => Ok(compared),
-            none => Ok(none.insert(load()?)),
-        }
-    }
 }
 
 impl State {
@@ -509,11 +339,10 @@ fn count(rows: i64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embedding::Embedding;
     use crate::library::tests::{Folders, folders, sound_of};
     use crate::quality::{Qualities, Quality, SourceKind};
 
-    fn rescanned(folders: &Folders) -> Index {
+    pub(super) fn rescanned(folders: &Folders) -> Index {
         let index = Index::open(Library::in_folders(&folders.factory, &folders.user));
         index.rescan(&mut |_| {}, &AtomicBool::new(false)).unwrap();
         assert_eq!(index.trouble(), None);
@@ -524,7 +353,7 @@ mod tests {
         entries.iter().map(|entry| entry.name.as_str()).collect()
     }
 
-    fn id(text: &str) -> EntryId {
+    pub(super) fn id(text: &str) -> EntryId {
         EntryId::from(text.to_owned())
     }
 
@@ -634,41 +463,6 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_sounds_come_first_and_of_the_same_model_only() {
-        let folders = folders();
-        for (n, value) in [0.1, 0.9, 0.3, 0.5].into_iter().enumerate() {
-            let mut sound = sound_of(&format!("S{n}"), if n == 3 { "odd" } else { "even" });
-            sound.embedding = Embedding::new(2, vec![value; 8]).unwrap();
-            sound
-                .write(&folders.user.join(format!("sounds/s{n}.sound")))
-                .unwrap();
-        }
-        let mut other = sound_of("Other", "");
-        other.model = "another 1".into();
-        other.write(&folders.user.join("sounds/other.sound")).unwrap();
-        let index = rescanned(&folders);
-        let near = |filter: &Filter| {
-            let near = index.nearest_to(&id("user/s0.sound"), filter, 9);
-            assert!(near.windows(2).all(|pair| pair[0].1 <= pair[1].1));
-            near.into_iter().map(|(entry, _)| entry.name).collect::<Vec<_>>()
-        };
-        let all = near(&Filter::default());
-        assert_eq!(all.len(), 6, "{all:?}");
-        assert_eq!((all[5].as_str(), all[4].as_str()), ("S1", "S3"));
-        let odd = Filter {
-            family: Some("odd".into()),
-            ..Filter::sounds()
-        };
-        assert_eq!(near(&odd), ["S3"]);
-        // What is new is compared too.
-        let mut same = sound_of("Same", "even");
-        same.embedding = Embedding::new(2, vec![0.1; 8]).unwrap();
-        same.write(&folders.user.join("sounds/same.sound")).unwrap();
-        index.rescan(&mut |_| {}, &AtomicBool::new(false)).unwrap();
-        assert_eq!(near(&Filter::default())[0], "Same");
-    }
-
-    #[test]
     fn favourites_outlive_the_database() {
         let folders = folders();
         let index = rescanned(&folders);
@@ -747,37 +541,6 @@ mod tests {
         );
         let refused = index.set_favourite(&id("factory/flute.sound"), true);
         assert!(refused.unwrap_err().to_string().contains("cannot be written"));
-    }
-
-    #[test]
-    fn further_folders_are_looked_through_whole_and_left_when_they_are_taken_out() {
-        let folders = folders();
-        let further = tempfile::tempdir().unwrap();
-        let deep = further.path().join("a/b");
-        std::fs::create_dir_all(&deep).unwrap();
-        sound_of("Deep", "far").write(&deep.join("deep.sound")).unwrap();
-        std::fs::write(deep.join("Cargo.toml"), "[package]").unwrap();
-        let index = rescanned(&folders);
-        index.add_folder(further.path()).unwrap();
-        assert!(
-            index
-                .add_folder(&deep)
-                .unwrap_err()
-                .to_string()
-                .contains("already")
-        );
-        assert!(index.add_folder(&deep.join("deep.sound")).is_err());
-        let report = index.rescan(&mut |_| {}, &AtomicBool::new(false)).unwrap();
-        assert_eq!((report.added, report.unreadable.len()), (1, 2));
-        let entry = index.search("deep", &Filter::default(), 9).remove(0);
-        assert_eq!(entry.origin, Origin::Folder);
-        assert_eq!(index.sound(&entry.id).unwrap().name, "Deep");
-        index.set_favourite(&entry.id, true).unwrap();
-        // Another index on the same folders knows them.
-        assert_eq!(rescanned(&folders).folders(), [further.path()]);
-        index.remove_folder(further.path()).unwrap();
-        assert!(index.search("deep", &Filter::default(), 9).is_empty());
-        assert!(index.remove_folder(further.path()).is_err());
     }
 
     #[test]
