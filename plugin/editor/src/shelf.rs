@@ -1,41 +1,31 @@
-//! What the librarian's thread keeps between requests, and how it carries them out. Its thread alone.
+//! What the librarian's thread keeps between requests, and how it carries them out: here those of lists and folders, in `sounds` those of
+//! corners, in `presets` those of presets. Its thread alone.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
+mod presets;
+mod sounds;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use betwixt_engine::embedding::LoopRegion;
-use betwixt_engine::encode::PitchHint;
-use betwixt_engine::import::ImportReport;
 use betwixt_engine::instance::Instance;
-use betwixt_engine::library::entry::{Entry, EntryId, EntryKind, Filter, Origin};
+use betwixt_engine::library::entry::{Entry, EntryId, EntryKind, Origin};
 use betwixt_engine::library::index::Index;
-use betwixt_engine::library::preset_files::{DeletedPreset, PresetDraft};
+use betwixt_engine::library::preset_files::DeletedPreset;
 use betwixt_engine::library::{Library, LibraryError};
 use betwixt_engine::pack::PackOrder;
 use betwixt_engine::pack::options::{PackOptions, Shard};
-use betwixt_engine::parameter::Parameter;
 use betwixt_engine::patch::Patch;
-use betwixt_engine::preset::{PRESET_EXTENSION, PRESET_FORMAT, Preset, PresetCorners};
-use betwixt_engine::sound::{SOUND_EXTENSION, Sound};
+use betwixt_engine::preset::{PRESET_FORMAT, Preset, PresetCorners};
 use crossbeam::channel::Sender;
 
 use crate::controls::Controls;
 use crate::folder_scan::FolderScan;
-use crate::history::{Kept, Moment};
+use crate::history::Moment;
 use crate::librarian::{Answer, Request};
 use crate::list_query::{Found, Like, ListQuery, ListRow, MOST_ROWS};
 use crate::pitch_text;
 use crate::snapshot::LibraryView;
 use crate::workshop::Workshop;
-
-/// The preset that a new instance has; the user's own goes first.
-const INIT_PRESETS: [&str; 2] = ["user/init.toml", "factory/init.toml"];
-/// How many reasons are told why files were skipped.
-const MOST_REASONS: usize = 24;
-/// How many rows are looked through for a preset of a name.
-const ROWS_OF_A_NAME: usize = 64;
 
 /// The library, the instance, and what the window was told last.
 pub struct Shelf {
@@ -257,333 +247,6 @@ impl Shelf {
         let before = Moment::now(&*self.controls, &self.instance, kept);
         self.workshop.history.lock().note(what, before);
         self.instance.set_patch(patch);
-    }
-
-    fn pick(&self, corner: usize, id: Option<&EntryId>) -> Result<(), String> {
-        let Some(id) = id else {
-            self.change("clear a corner", self.instance.patch().with_corner(corner, None));
-            return Ok(());
-        };
-        let sound = self.index.sound(id).map_err(sentence)?;
-        let what = format!("pick {}", sound.name);
-        self.change(&what, self.instance.patch().with_corner(corner, Some(sound)));
-        // A sound that is not in the list of the last used ones is still played.
-        let _ = self.index.note_used(id);
-        Ok(())
-    }
-
-    /// Presets are loaded, sounds go into corners, all else is imported.
-    fn open_files(&self, corner: usize, paths: Vec<PathBuf>) -> Result<(), String> {
-        let has_extension = |path: &Path, wanted: &str| {
-            path.extension()
-                .and_then(OsStr::to_str)
-                .is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
-        };
-        if let Some(file) = paths.iter().find(|path| has_extension(path, PRESET_EXTENSION)) {
-            let preset = Preset::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            let patch = self.index.library().patch(&preset.corners).map_err(sentence)?;
-            self.tell_preset(None, false, preset, patch);
-            return Ok(());
-        }
-        let (sounds, recordings): (Vec<_>, Vec<_>) = paths
-            .into_iter()
-            .partition(|path| has_extension(path, SOUND_EXTENSION));
-        let read: Vec<_> = sounds.iter().map(|file| Sound::read(file)).collect();
-        let (read, failed): (Vec<_>, Vec<_>) = read.into_iter().partition(Result::is_ok);
-        let read: Vec<_> = read.into_iter().flatten().map(Arc::new).collect();
-        let places = self.place(corner, &read);
-        if !recordings.is_empty() {
-            // After the sounds, in the first corner that they leave.
-            let free = (0..4)
-                .map(|step| (corner + step) % 4)
-                .find(|place| !places.contains(place));
-            self.import(free.unwrap_or(corner), recordings, PitchHint::Find)?;
-        }
-        match failed.into_iter().find_map(Result::err) {
-            Some(error) => Err(error.to_string()),
-            None => Ok(()),
-        }
-    }
-
-    /// Puts sounds into a corner and the empty ones after it; tells which. What finds no place is not in the patch.
-    fn place(&self, corner: usize, sounds: &[Arc<Sound>]) -> Vec<usize> {
-        let Some(first) = sounds.first() else {
-            return Vec::new();
-        };
-        let mut patch = self.instance.patch().with_corner(corner, Some(Arc::clone(first)));
-        let mut places = vec![corner];
-        for sound in &sounds[1..] {
-            let mut order = (1..4).map(|step| (corner + step) % 4);
-            let Some(empty) = order.find(|place| patch.corners()[*place].is_none()) else {
-                break;
-            };
-            patch = patch.with_corner(empty, Some(Arc::clone(sound)));
-            places.push(empty);
-        }
-        self.change(&format!("open {}", first.name), patch);
-        places
-    }
-
-    fn import(&self, corner: usize, sources: Vec<PathBuf>, pitch: PitchHint) -> Result<(), String> {
-        let output = self.index.library().user_sounds().map_err(sentence)?;
-        let mut imports = self.workshop.imports.lock();
-        imports.start(corner, sources, output, pitch).map_err(sentence)
-    }
-
-    fn take_imported(&self, corner: usize, report: &ImportReport) -> Result<(), String> {
-        let mut read = Vec::new();
-        let mut reasons: Vec<String> = report
-            .failures
-            .iter()
-            .map(|failed| failed.reason.clone())
-            .collect();
-        for imported in report.sounds.iter().take(4) {
-            match Sound::read(&imported.file) {
-                Ok(sound) => {
-                    self.workshop.imports.lock().note_recording(&sound.name, imported);
-                    read.push(Arc::new(sound));
-                }
-                Err(error) => reasons.push(error.to_string()),
-            }
-        }
-        self.place(corner, &read);
-        match &reasons[..] {
-            [] => Ok(()),
-            [reason] => Err(reason.clone()),
-            all => {
-                let files = report.sounds.len() + report.failures.len();
-                let mut lines = vec![format!(
-                    "{} of {files} files were skipped; point here for the reasons",
-                    all.len()
-                )];
-                lines.extend(all.iter().take(MOST_REASONS).cloned());
-                if all.len() > MOST_REASONS {
-                    lines.push(format!("and {} more", all.len() - MOST_REASONS));
-                }
-                Err(lines.join("\n"))
-            }
-        }
-    }
-
-    fn correct_pitch(&self, corner: usize, midi: Option<f32>) -> Result<(), String> {
-        let patch = self.instance.patch();
-        let Some(sound) = patch.corners().get(corner).and_then(Option::as_ref) else {
-            return Ok(());
-        };
-        let source = self
-            .workshop
-            .imports
-            .lock()
-            .recording(&sound.name)
-            .map(|known| known.source.clone());
-        let source = source.ok_or_else(|| {
-            format!(
-                "The recording of \"{}\" is not known any more: open it again to give its pitch",
-                sound.name
-            )
-        })?;
-        let pitch = midi.map_or(PitchHint::Unpitched, PitchHint::Midi);
-        self.import(corner, vec![source], pitch)
-    }
-
-    fn set_loop(&self, corner: usize, region: Option<LoopRegion>) -> Result<(), String> {
-        let patch = self.instance.patch();
-        if let Some(Some(sound)) = patch.corners().get(corner) {
-            let mut looped = (**sound).clone();
-            looped.set_loop(region);
-            self.change(
-                "change the loop",
-                patch.with_corner(corner, Some(Arc::new(looped))),
-            );
-        }
-        Ok(())
-    }
-
-    fn tell_preset(&self, id: Option<EntryId>, is_user: bool, preset: Preset, patch: Patch) {
-        let values = Parameter::ALL.map(|parameter| {
-            let param = self.controls.param(parameter);
-            param.to_normalized(preset.parameter(parameter))
-        });
-        let what = format!("load {}", preset.name);
-        let kept = Kept {
-            id,
-            is_user,
-            preset,
-            patch: patch.id(),
-            values,
-        };
-        self.tell(Answer::PresetRead {
-            kept: Arc::new(kept),
-            patch: Arc::new(patch),
-            values: Box::new(values),
-            what,
-        });
-    }
-
-    fn read_preset(&self, id: &EntryId) -> Result<(), String> {
-        let (preset, patch) = self.index.preset(id).map_err(|error| format!("{id}: {error}"))?;
-        let is_user = self.is_user(id);
-        // A preset that is not in the list of the last used ones is still played.
-        let _ = self.index.note_used(id);
-        self.tell_preset(Some(id.clone()), is_user, preset, patch);
-        Ok(())
-    }
-
-    fn is_user(&self, id: &EntryId) -> bool {
-        self.index
-            .entry(id)
-            .is_some_and(|entry| entry.origin == Origin::User)
-    }
-
-    fn step_preset(&self, is_back: bool) -> Result<(), String> {
-        let kept = self.workshop.kept.lock().clone();
-        let present = kept.as_ref().and_then(|kept| kept.id.as_ref());
-        match self.index.preset_beside(present, is_back) {
-            Some(entry) => self.read_preset(&entry.id),
-            None => Ok(()),
-        }
-    }
-
-    fn init_preset(&self) -> Result<(), String> {
-        let mut ids = INIT_PRESETS.iter().map(|id| EntryId::from((*id).to_owned()));
-        match ids.find(|id| self.index.entry(id).is_some()) {
-            Some(id) => self.read_preset(&id),
-            None => {
-                let library = self.index.library();
-                let preset = library.preset("init").map_err(sentence)?;
-                let patch = library.patch(&preset.corners).map_err(sentence)?;
-                self.tell_preset(None, false, preset, patch);
-                Ok(())
-            }
-        }
-    }
-
-    fn random_preset(&self, seed: u64) -> Result<(), String> {
-        let patch = self.instance.patch();
-        let made = self.index.random_preset(seed, patch.model()).map_err(sentence)?;
-        self.tell_preset(None, false, made.0, made.1);
-        Ok(())
-    }
-
-    /// The plain values of all parameters, within their ranges.
-    fn parameters(&self) -> BTreeMap<String, f32> {
-        let value = |parameter: Parameter| {
-            let (low, high) = parameter.range();
-            let plain = self.controls.param(parameter).unmodulated_value();
-            (parameter.name().to_owned(), plain.clamp(low, high))
-        };
-        Parameter::ALL.into_iter().map(value).collect()
-    }
-
-    fn save_preset(&mut self, name: &str, replace: bool) {
-        let kept = self.workshop.kept.lock().clone();
-        let words = kept.map(|kept| kept.preset.clone());
-        let (description, author, licence, tags) = words.map_or_else(Default::default, |words| {
-            (words.description, words.author, words.licence, words.tags)
-        });
-        let draft = PresetDraft {
-            name: name.trim().to_owned(),
-            description,
-            author,
-            licence,
-            tags,
-            parameters: self.parameters(),
-        };
-        let patch = self.instance.patch();
-        let answer = match self.index.save_preset(&draft, &patch, replace) {
-            Ok(entry) => match self.keep(&entry) {
-                Ok(()) => Answer::Kept(entry.name),
-                Err(error) => Answer::Trouble(error),
-            },
-            Err(LibraryError::NameTaken(_)) => Answer::NameTaken(draft.name),
-            Err(error) => Answer::Trouble(error.to_string()),
-        };
-        self.tell(answer);
-        self.show_lists();
-    }
-
-    /// Notes that the present state is what an entry holds.
-    fn keep(&self, entry: &Entry) -> Result<(), String> {
-        let (preset, _) = self.index.preset(&entry.id).map_err(sentence)?;
-        let now = Moment::now(&*self.controls, &self.instance, None);
-        *self.workshop.kept.lock() = Some(Arc::new(Kept {
-            id: Some(entry.id.clone()),
-            is_user: true,
-            preset,
-            patch: now.patch.id(),
-            values: now.values,
-        }));
-        Ok(())
-    }
-
-    /// The present preset, if it is the user's own.
-    fn own_preset(&self) -> Result<(Arc<Kept>, EntryId), String> {
-        let kept = self.workshop.kept.lock().clone();
-        kept.filter(|kept| kept.is_user)
-            .and_then(|kept| kept.id.clone().map(|id| (kept, id)))
-            .ok_or_else(|| "Only presets of your own can be renamed and deleted".to_owned())
-    }
-
-    fn rename_preset(&mut self, name: &str) -> Result<(), String> {
-        let (kept, id) = self.own_preset()?;
-        let entry = self.index.rename_preset(&id, name.trim()).map_err(sentence)?;
-        let renamed = Kept {
-            id: Some(entry.id.clone()),
-            preset: Preset {
-                name: entry.name.clone(),
-                ..kept.preset.clone()
-            },
-            ..(*kept).clone()
-        };
-        *self.workshop.kept.lock() = Some(Arc::new(renamed));
-        self.tell(Answer::Kept(entry.name));
-        self.show_lists();
-        Ok(())
-    }
-
-    fn delete_preset(&mut self) -> Result<(), String> {
-        let (kept, id) = self.own_preset()?;
-        self.deleted = Some(self.index.delete_preset(&id).map_err(sentence)?);
-        *self.workshop.kept.lock() = None;
-        self.tell(Answer::Deleted(Some(kept.preset.name.clone())));
-        self.show_lists();
-        Ok(())
-    }
-
-    fn restore_preset(&mut self) -> Result<(), String> {
-        if let Some(deleted) = self.deleted.take() {
-            self.index.restore_preset(&deleted).map_err(sentence)?;
-            self.tell(Answer::Deleted(None));
-            self.recognise();
-            self.show_lists();
-        }
-        Ok(())
-    }
-
-    /// Finds the preset of the name that the instance's state has, to tell whether it was changed since.
-    fn recognise(&self) {
-        let name = self.controls.preset_name();
-        if name.is_empty() || self.workshop.kept.lock().is_some() {
-            return;
-        }
-        let mut found = self.index.search(&name, &Filter::presets(), ROWS_OF_A_NAME);
-        found.retain(|entry| *entry.name == *name);
-        found.sort_by_key(|entry| entry.origin != Origin::User);
-        let Some(entry) = found.first() else { return };
-        let Ok((preset, patch)) = self.index.preset(&entry.id) else {
-            return;
-        };
-        let values = Parameter::ALL.map(|parameter| {
-            let param = self.controls.param(parameter);
-            param.to_normalized(preset.parameter(parameter))
-        });
-        *self.workshop.kept.lock() = Some(Arc::new(Kept {
-            id: Some(entry.id.clone()),
-            is_user: entry.origin == Origin::User,
-            preset,
-            patch: patch.id(),
-            values,
-        }));
     }
 
     fn change_folders(

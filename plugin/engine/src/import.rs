@@ -10,6 +10,7 @@ mod job;
 pub mod journal;
 mod shelf;
 mod walk;
+mod work;
 
 use std::path::PathBuf;
 
@@ -55,7 +56,9 @@ pub struct ImportReport {
     /// The sounds, in the order of their sources.
     pub sounds: Vec<ImportedSound>,
     /// What made none, in the order of the sources.
-    pub failures: Vec<ImportFailure>,
+    pub failures: Vec<ImportRemark>,
+    /// What of a multisample that did was left out, or was heard to be otherwise than it is mapped.
+    pub remarks: Vec<ImportRemark>,
     /// Whether it was called off before all was done.
     pub was_cancelled: bool,
     /// Seconds that it took.
@@ -79,11 +82,11 @@ pub struct ImportedSound {
     pub is_unpitched: bool,
 }
 
-/// What made no sound.
+/// What there is to say of something that was to be imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportFailure {
+pub struct ImportRemark {
     /// The file or folder.
     pub source: PathBuf,
-    /// Why, in one sentence that names it.
+    /// What, and why, in one sentence that names it.
     pub reason: String,
 }

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use betwixt_audio::link::AudioEnd;
 use betwixt_engine::engine::Engine;
-use betwixt_engine::parameter::ParameterKind;
+use betwixt_engine::parameter::{Parameter, ParameterKind};
 use betwixt_engine::resources::Resources;
+use betwixt_engine::sound::Sound;
 use crossbeam::channel::{Receiver, unbounded};
 use nice_plug::prelude::{BoolParam, FloatParam, FloatRange, IntParam, IntRange};
 use parking_lot::Mutex;

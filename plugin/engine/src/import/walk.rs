@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::ImportFailure;
+use super::ImportRemark;
 use crate::audio_file::is_audio_name;
 use crate::multisample::{self, Instrument, Kind};
 
@@ -46,8 +46,10 @@ impl Source {
 pub(super) struct Walk {
     /// Each once.
     pub sources: Vec<Source>,
-    /// Folders that the system refuses to list, and what of multisamples cannot be used.
-    pub failures: Vec<ImportFailure>,
+    /// Folders that the system refuses to list, and multisamples that cannot be read.
+    pub failures: Vec<ImportRemark>,
+    /// What of the multisamples that can be cannot be used.
+    pub remarks: Vec<ImportRemark>,
 }
 
 impl Walk {
@@ -72,14 +74,14 @@ impl Walk {
 
     /// Takes in what a multisample maps; none, and why is told, if it cannot be read.
     fn multisample(&mut self, path: &Path) -> Option<Kind> {
-        let told = |reason: String| ImportFailure {
+        let told = |reason: String| ImportRemark {
             source: path.into(),
             reason,
         };
         match multisample::open(path) {
             Ok(collection) => {
                 let skipped = collection.skipped.iter().map(|skipped| told(skipped.to_string()));
-                self.failures.extend(skipped);
+                self.remarks.extend(skipped);
                 let instruments = collection.instruments.into_iter().map(Box::new);
                 self.sources
                     .extend(instruments.map(|instrument| Source::Instrument(path.into(), instrument)));
@@ -106,7 +108,7 @@ impl Walk {
         let mut entries = match std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
             Ok(entries) => entries,
             Err(error) => {
-                self.failures.push(ImportFailure {
+                self.failures.push(ImportRemark {
                     source: folder.into(),
                     reason: format!("{}: cannot be read: {error}", folder.display()),
                 });
@@ -159,7 +161,7 @@ mod tests {
         }
         std::fs::write(
             root.join("harp/harp.sfz"),
-            "<region> sample=samples/one.wav key=60",
+            "<region> sample=samples/one.wav key=60\n<region> key=62",
         )
         .unwrap();
         std::fs::write(root.join("bad/bad.sfz"), "<region> key=60").unwrap();
@@ -171,6 +173,11 @@ mod tests {
             walk.failures.len() == 1 && walk.failures[0].reason.contains("bad.sfz"),
             "{:?}",
             walk.failures
+        );
+        assert!(
+            walk.remarks.len() == 1 && walk.remarks[0].reason.contains("harp.sfz"),
+            "{:?}",
+            walk.remarks
         );
     }
 
