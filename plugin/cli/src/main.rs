@@ -13,8 +13,10 @@ mod commands {
     pub mod pack;
     pub mod render;
 }
+mod model_argument;
 mod preset_argument;
 mod progress;
+mod sound_text;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -1,9 +1,13 @@
 //! Progress on standard error: a bar where the length is known, a spinner where it is not. Neither is shown
 //! where standard error is no terminal.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often a job is looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A bar of `length` steps.
 pub fn bar(length: u64, what: &'static str) -> ProgressBar {
@@ -25,6 +29,41 @@ pub fn to_go(seconds: Option<f64>) -> String {
         let seconds = seconds.ceil() as u64;
         format!("{}:{:02} to go", seconds / 60, seconds % 60)
     })
+}
+
+/// How far a job is, as a bar shows it.
+#[derive(Debug)]
+pub struct Step {
+    /// What is done.
+    pub done: usize,
+    /// What there is to do.
+    pub total: usize,
+    /// What it is at.
+    pub stage: &'static str,
+    /// What the bar's prefix says.
+    pub prefix: String,
+}
+
+/// Shows a job on a bar that begins with `stage` until `look` gives no more steps; every time that Ctrl-C is found to have been pressed,
+/// it is called off with `cancel`.
+pub fn follow(
+    stage: &'static str,
+    interrupted: &AtomicBool,
+    mut look: impl FnMut() -> Option<Step>,
+    cancel: impl Fn(),
+) {
+    let bar = bar_to_go(0, stage);
+    while let Some(step) = look() {
+        if interrupted.load(Ordering::Relaxed) {
+            cancel();
+        }
+        bar.set_length(step.total as u64);
+        bar.set_position(step.done as u64);
+        bar.set_message(step.stage);
+        bar.set_prefix(step.prefix);
+        std::thread::sleep(LOOK);
+    }
+    bar.finish_and_clear();
 }
 
 /// A spinner.

@@ -1,5 +1,6 @@
 //! `betwixt encode` of folders as a user runs it: the built program, the shipped model, real files.
 
+mod chance;
 mod program;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use betwixt_engine::import::journal::JOURNAL_NAME;
 use betwixt_engine::sound::Sound;
 use betwixt_engine::whole_file::is_unfinished;
+use chance::Chance;
 use program::{betwixt, ok, refused, run};
 
 /// Recordings in the folder that is killed.
@@ -147,13 +149,7 @@ fn an_import_that_was_killed_goes_on_and_is_the_same() {
     ok(folder, &["encode", "in", "-o", "whole"]);
     let whole = |name: &str| std::fs::read(folder.join("whole").join(name)).unwrap();
     let kills = std::env::var("BETWIXT_IMPORT_KILLS").map_or(6, |kills| kills.parse().unwrap());
-    let mut bits = 1_u64;
-    let mut chance = || {
-        bits = bits
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (bits >> 33) as f64 / f64::from(1_u32 << 31)
-    };
+    let mut chance = Chance(1);
     let (mut killed, mut round, mut in_the_middle) = (0, 0, 0);
     while killed < kills {
         let output = format!("out{round}");
@@ -164,8 +160,12 @@ fn an_import_that_was_killed_goes_on_and_is_the_same() {
             let before = sounds(&out);
             let mut child = spawn(folder, &output);
             // A random number of sounds further, and a random moment after.
-            wait_for(&mut child, &out, before.len() + 1 + (chance() * 8.0) as usize);
-            std::thread::sleep(Duration::from_secs_f64(0.05 * chance()));
+            wait_for(
+                &mut child,
+                &out,
+                before.len() + 1 + (chance.unit() * 8.0) as usize,
+            );
+            std::thread::sleep(Duration::from_secs_f64(0.05 * chance.unit()));
             child.kill().unwrap();
             child.wait().unwrap();
             killed += 1;
@@ -225,4 +225,31 @@ fn an_import_that_was_interrupted_ends_cleanly_and_goes_on() {
     );
     let told = ok(folder, &["encode", "in", "-o", "out"]);
     assert!(told.contains(&format!("{kept} of which were there")), "{told}");
+}
+
+#[test]
+fn a_mapping_becomes_the_one_sound_that_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    record(folder, 0.6);
+    let (low, high) = (name(0), name(12));
+    let mapping = format!(
+        "<region> sample={low}.wav key=57\n<region> sample={high}.wav key=69\n<region> sample=gone.wav key=80"
+    );
+    std::fs::write(folder.join("in/harp.sfz"), mapping).unwrap();
+    let told = ok(folder, &["encode", "in/harp.sfz", "-o", "harp.sound"]);
+    assert!(told.contains("from      2 recordings"), "{told}");
+    let sound = Sound::read(&folder.join("harp.sound")).unwrap();
+    assert_eq!((sound.name.as_str(), sound.further.len()), ("harp", 1));
+    let told = refused(&run(
+        folder,
+        &["encode", "in/harp.sfz", "--pitch", "60", "-o", "again.sound"],
+    ));
+    assert!(told.contains("is a multisample"), "{told}");
+    std::fs::copy(folder.join("in/harp.sfz"), folder.join("in/lyre.sfz")).unwrap();
+    let told = refused(&run(folder, &["encode", "in", "-o", "again.sound"]));
+    assert!(
+        told.contains("holds 2 instruments") && !folder.join("again.sound").exists(),
+        "{told}"
+    );
 }

@@ -1,5 +1,6 @@
 //! `betwixt library` as a user runs it: several at once, killed in the middle, with a database that is broken, locked or missing.
 
+mod chance;
 mod program;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use betwixt_engine::embedding::Embedding;
 use betwixt_engine::preset::Preset;
 use betwixt_engine::sound::Sound;
+use chance::Chance;
 use program::{betwixt, ok, refused, run};
 
 const FAMILIES: [&str; 5] = ["flute", "mallet", "string", "organ", "bass"];
@@ -108,20 +110,6 @@ fn sound(n: usize, whose: &str) -> Sound {
         loop_region: None,
         embedding: Embedding::new(16, (0..256).map(value).collect()).unwrap(),
         ..Sound::read(&flute).unwrap()
-    }
-}
-
-/// Seeded chances.
-struct Chance(u64);
-
-impl Chance {
-    /// 0 to 1.
-    fn unit(&mut self) -> f64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as f64 / f64::from(1_u32 << 31)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `betwixt pack` as a user runs it: the built program, the shipped model, a factory preset, real files.
 
+mod chance;
 mod program;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use betwixt_engine::pitch_detect;
+use chance::Chance;
 use program::{betwixt, ok, refused, run};
 
 /// Woodwind, voices, a plucked and a bowed string.
@@ -395,13 +397,7 @@ fn a_pack_that_was_killed_goes_on_and_is_the_same() {
     let folder = folder.path();
     ok(folder, &pack(LONG, "whole"));
     let kills = std::env::var("BETWIXT_PACK_KILLS").map_or(6, |kills| kills.parse().unwrap());
-    let mut bits = 1_u64;
-    let mut chance = || {
-        bits = bits
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (bits >> 33) as f64 / f64::from(1_u32 << 31)
-    };
+    let mut chance = Chance(1);
     let (mut killed, mut round, mut in_the_middle) = (0, 0, 0);
     while killed < kills {
         let output = format!("out{round}");
@@ -411,13 +407,13 @@ fn a_pack_that_was_killed_goes_on_and_is_the_same() {
             let before = finished(folder, &output);
             let mut child = spawn(folder, &output);
             // A random number of samples further, and a random moment after.
-            let goal = before.len() + 1 + (chance() * 8.0) as usize;
+            let goal = before.len() + 1 + (chance.unit() * 8.0) as usize;
             let began = Instant::now();
             while finished(folder, &output).len() < goal && child.try_wait().unwrap().is_none() {
                 assert!(began.elapsed() < Duration::from_secs(120), "it hangs");
                 std::thread::sleep(Duration::from_millis(2));
             }
-            std::thread::sleep(Duration::from_secs_f64(0.05 * chance()));
+            std::thread::sleep(Duration::from_secs_f64(0.05 * chance.unit()));
             child.kill().unwrap();
             child.wait().unwrap();
             killed += 1;

@@ -45,31 +45,21 @@ impl PackView {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Outcome {
+    #[default]
     None,
     Done(PackReport),
     Stopped(String),
 }
 
 /// The pack in the making and the one before.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PackBench {
     running: Option<PackJob>,
     is_stopping: bool,
     order: Option<PackOrder>,
     outcome: Outcome,
-}
-
-impl Default for PackBench {
-    fn default() -> Self {
-        Self {
-            running: None,
-            is_stopping: false,
-            order: None,
-            outcome: Outcome::None,
-        }
-    }
 }
 
 impl PackBench {

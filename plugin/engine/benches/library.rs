@@ -12,7 +12,7 @@ use betwixt_engine::embedding::Embedding;
 use betwixt_engine::library::Library;
 use betwixt_engine::library::entry::{EntryId, Filter};
 use betwixt_engine::library::index::Index;
-use betwixt_engine::quality::Quality;
+use betwixt_engine::quality::{FAMILIES, Quality};
 use betwixt_engine::sound::Sound;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -25,19 +25,6 @@ const DIMS: usize = 16;
 /// What a list shows at once, and more.
 const LIMIT: usize = 200;
 
-const FAMILIES: [&str; 11] = [
-    "bass",
-    "brass",
-    "flute",
-    "guitar",
-    "keyboard",
-    "mallet",
-    "organ",
-    "reed",
-    "string",
-    "synth_lead",
-    "vocal",
-];
 const FIRST: [&str; 20] = [
     "Soft", "Dark", "Bright", "Old", "Glass", "Far", "Slow", "Warm", "Thin", "Broken", "Golden", "Night",
     "Air", "Iron", "Paper", "Deep", "Silver", "Quiet", "Sharp", "Wide",

@@ -1,4 +1,5 @@
-//! What a note is like, in the words of the NSynth dataset (Engel et al. 2017): ten qualities, and three sources.
+//! What a note is like, in the words of the NSynth dataset (Engel et al. 2017): ten qualities, three sources, and the names of eleven
+//! families.
 //!
 //! Pure numbers, any thread. A file carries them as tags: a sound's qualities are the dataset's words that stand among its tags,
 //! so a person can read and correct them, and files of before have those that somebody wrote. [`measure`] hears seven of the ten
@@ -6,6 +7,21 @@
 //! note does not tell a shaped wave from a rich one, a chord from a bell, or a room from a long release.
 
 use crate::embedding::LoopRegion;
+
+/// The dataset's families of instruments, in the order of their numbers.
+pub const FAMILIES: [&str; 11] = [
+    "bass",
+    "brass",
+    "flute",
+    "guitar",
+    "keyboard",
+    "mallet",
+    "organ",
+    "reed",
+    "string",
+    "synth_lead",
+    "vocal",
+];
 
 /// One of the dataset's qualities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

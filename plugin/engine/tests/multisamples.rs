@@ -271,16 +271,21 @@ fn a_sound_with_layers_is_the_same_in_blocks_of_any_size_while_its_blend_moves()
     assert!(bits(played(64)) == bits(played(1000)));
 }
 
-#[test]
-fn bad_recordings_are_told_and_left_out_and_cancelling_ends_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut studio = Studio::new();
+/// The samples of a pack of three keys an octave apart.
+fn octaves(folder: &Path) -> PathBuf {
     let options = PackOptions {
         keys: "48:72:12".parse().unwrap(),
         seconds: 1.0,
         ..PackOptions::of(PackFormat::Wav)
     };
-    let made = pack(HELD_PRESET, options, &folder.path().join("pack")).join("samples");
+    pack(HELD_PRESET, options, &folder.join("pack")).join("samples")
+}
+
+#[test]
+fn bad_recordings_are_told_and_left_out_and_cancelling_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut studio = Studio::new();
+    let made = octaves(folder.path());
     let mut files: Vec<PathBuf> = std::fs::read_dir(&made)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -325,12 +330,7 @@ fn bad_recordings_are_told_and_left_out_and_cancelling_ends_it() {
 fn names_of_the_other_octave_are_heard_for_what_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let mut studio = Studio::new();
-    let options = PackOptions {
-        keys: "48:72:12".parse().unwrap(),
-        seconds: 1.0,
-        ..PackOptions::of(PackFormat::Wav)
-    };
-    let made = pack(HELD_PRESET, options, &folder.path().join("pack")).join("samples");
+    let made = octaves(folder.path());
     let named = folder.path().join("Strings");
     std::fs::create_dir(&named).unwrap();
     // As those name them who call middle C C3.

@@ -7,10 +7,9 @@ use anyhow::{Context, bail};
 use betwixt_engine::arithmetic::{self, Expression, Names};
 use betwixt_engine::library::Library;
 use betwixt_engine::model::Model;
-use betwixt_engine::resources::Resources;
 use betwixt_engine::runtime::provider::DeviceChoice;
 
-use crate::progress;
+use crate::{model_argument, progress, sound_text};
 
 /// Makes a sound of others: 'A - 0.5*B + C'.
 ///
@@ -68,10 +67,7 @@ pub fn run(args: &BlendArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
     let bound = names.find(&expression)?;
     let spinner = progress::spinner();
     spinner.set_message("loading the model");
-    let folder = match &args.model {
-        Some(folder) => folder.clone(),
-        None => Resources::find()?.model("spectral")?,
-    };
+    let folder = model_argument::folder(args.model.as_deref())?;
     let model = Model::load(&folder, DeviceChoice::Cpu)?;
     spinner.set_message("blending");
     let stem = args
@@ -105,14 +101,7 @@ pub fn run(args: &BlendArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
     );
     println!("pitch     {:.2}", sound.pitch);
     println!("length    {:.2} s", sound.seconds(hop_seconds));
-    match sound.loop_region {
-        Some(region) => println!(
-            "sustain   {:.2} to {:.2} s",
-            f64::from(region.start_frame) * hop_seconds,
-            f64::from(region.end_frame) * hop_seconds
-        ),
-        None => println!("sustain   none: the sound ends by itself"),
-    }
+    println!("{}", sound_text::sustain(&sound, &model));
     if !sound.licence.is_empty() {
         println!("licence   {}", sound.licence);
     }

@@ -1,5 +1,6 @@
-//! `betwixt encode`: a recording of one note into a sound, or many of them into a folder of sounds.
+//! `betwixt encode`: a recording of one note or a multisample into a sound, or many of them into a folder of sounds.
 
+mod instrument;
 mod many;
 
 use std::path::{Path, PathBuf};
@@ -8,15 +9,17 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context;
 use betwixt_engine::encode::{Encoded, Hints, Label, NoteEnd, PitchHint, Stage, encode_file};
 use betwixt_engine::model::Model;
-use betwixt_engine::resources::Resources;
+use betwixt_engine::multisample;
 use betwixt_engine::runtime::provider::DeviceChoice;
+use betwixt_engine::sound::SOUND_EXTENSION;
 
-use crate::progress;
+use crate::{model_argument, progress, sound_text};
 
 /// Encodes recordings into sounds: one note each, the first in the recording unless --start says otherwise.
 #[derive(Debug, clap::Args)]
 pub struct EncodeArgs {
     /// Recordings, and folders of them: WAV, AIFF, FLAC, MP3 or OGG Vorbis of any rate, depth and number of channels.
+    /// Multisamples: SFZ, DecentSampler, Bitwig's, and folders of files that are named with their notes.
     #[arg(value_name = "RECORDING|FOLDER", required = true)]
     inputs: Vec<PathBuf>,
     /// Its pitch as a MIDI note number (60 is middle C, fractions are cents); found if not given.
@@ -49,7 +52,7 @@ pub struct EncodeArgs {
     /// Folder of the model, in place of the shipped one.
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
-    /// The sound; of several recordings or a folder, the folder of the sounds: a file that is there already is not written over.
+    /// The sound; of several recordings or a folder that is no multisample, the folder of the sounds: a file that is there already is not written over.
     #[arg(short, long, value_name = "OUT.sound|DIR")]
     output: PathBuf,
     /// Threads that encode, of several recordings; one a core if not given.
@@ -87,8 +90,14 @@ impl EncodeArgs {
 /// # Errors
 /// One sentence on what is wrong with which file.
 pub fn run(args: &EncodeArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
-    match &args.inputs[..] {
-        [input] if !input.is_dir() && !args.output.is_dir() => one(args, input, interrupted),
+    let [input] = &args.inputs[..] else {
+        return many::run(args, interrupted);
+    };
+    let is_multisample = multisample::recognise(input).is_some();
+    let is_folder = args.output.is_dir() || args.output.extension().is_none_or(|it| it != SOUND_EXTENSION);
+    match (is_multisample, is_folder) {
+        (true, false) => instrument::run(args, input, interrupted),
+        (false, _) if !input.is_dir() && !args.output.is_dir() => one(args, input, interrupted),
         _ => many::run(args, interrupted),
     }
 }
@@ -96,10 +105,7 @@ pub fn run(args: &EncodeArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
 fn one(args: &EncodeArgs, input: &Path, interrupted: &AtomicBool) -> anyhow::Result<()> {
     let spinner = progress::spinner();
     spinner.set_message("loading the model");
-    let folder = match &args.model {
-        Some(folder) => folder.clone(),
-        None => Resources::find()?.model("spectral")?,
-    };
+    let folder = model_argument::folder(args.model.as_deref())?;
     let model = Model::load(&folder, DeviceChoice::Cpu)?;
     let mut encoder = model.encoder()?;
     let mut label = args.label();
@@ -136,8 +142,6 @@ fn one(args: &EncodeArgs, input: &Path, interrupted: &AtomicBool) -> anyhow::Res
 
 fn tell(args: &EncodeArgs, model: &Model, encoded: &Encoded) {
     let sound = &encoded.sound;
-    let manifest = model.manifest();
-    let hop_seconds = manifest.embedding_hop_samples as f64 / f64::from(manifest.sample_rate_hz);
     println!(
         "{}: {} by model {}",
         args.output.display(),
@@ -172,14 +176,7 @@ fn tell(args: &EncodeArgs, model: &Model, encoded: &Encoded) {
     if encoded.trimmed_seconds > 0.001 {
         println!("          from {:.3} s of the recording", encoded.trimmed_seconds);
     }
-    match sound.loop_region {
-        Some(region) => println!(
-            "sustain   {:.2} to {:.2} s",
-            f64::from(region.start_frame) * hop_seconds,
-            f64::from(region.end_frame) * hop_seconds
-        ),
-        None => println!("sustain   none: the sound ends by itself"),
-    }
+    println!("{}", sound_text::sustain(sound, model));
     println!("gain      {:+.1} dB", sound.gain_db);
     println!("channels  {}", encoded.channel);
 }

@@ -9,9 +9,11 @@ mod measure;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use betwixt_engine::resources::{Resources, ResourcesError};
+use betwixt_engine::resources::ResourcesError;
 use betwixt_engine::runtime::provider::DeviceChoice;
 use clap::ValueEnum;
+
+use crate::model_argument;
 
 /// Looks at a model: what it is, what is wrong with it, how fast it is.
 #[derive(Debug, clap::Args)]
@@ -78,10 +80,7 @@ impl From<Device> for DeviceChoice {
 
 impl ModelOptions {
     fn folder(&self) -> Result<PathBuf, ResourcesError> {
-        match &self.folder {
-            Some(folder) => Ok(folder.clone()),
-            None => Resources::find()?.model("spectral"),
-        }
+        model_argument::folder(self.folder.as_deref())
     }
 }
 

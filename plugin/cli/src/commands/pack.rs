@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use betwixt_engine::library::Library;
@@ -11,11 +10,8 @@ use betwixt_engine::pack::merge::merge;
 use betwixt_engine::pack::options::{Blends, BlendsAs, Depth, Keys, PackFormat, PackOptions, Shard};
 use betwixt_engine::pack::{PackJob, PackOrder, PackReport};
 
-use crate::progress::to_go;
+use crate::progress::{Step, to_go};
 use crate::{preset_argument, progress};
-
-/// How often a job is looked at.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// Renders a preset as a sample pack, or puts shards of one together.
 #[derive(Debug, clap::Args)]
@@ -128,26 +124,20 @@ fn render(
         model: args.model.clone(),
         threads: args.threads.map_or(cores, usize::from),
     })?;
-    let bar = progress::bar_to_go(0, "loading");
-    loop {
+    let look = || {
         let progress = job.progress();
-        if progress.is_over {
-            break;
-        }
-        if interrupted.load(Ordering::Relaxed) {
-            job.cancel();
-        }
-        bar.set_length(progress.total as u64);
-        bar.set_position(progress.finished as u64);
-        bar.set_message(match progress.stage {
-            PackStage::Loading => "loading",
-            PackStage::Rendering => "rendering",
-            PackStage::Finishing => "finishing",
-        });
-        bar.set_prefix(to_go(progress.seconds_left));
-        std::thread::sleep(LOOK);
-    }
-    bar.finish_and_clear();
+        (!progress.is_over).then(|| Step {
+            done: progress.finished,
+            total: progress.total,
+            stage: match progress.stage {
+                PackStage::Loading => "loading",
+                PackStage::Rendering => "rendering",
+                PackStage::Finishing => "finishing",
+            },
+            prefix: to_go(progress.seconds_left),
+        })
+    };
+    progress::follow("loading", interrupted, look, || job.cancel());
     Ok(job.join()?)
 }
 

@@ -10,12 +10,11 @@ use betwixt_audio::settings::Settings;
 use betwixt_audio::timbre::Timbre;
 use betwixt_engine::model::Model;
 use betwixt_engine::note_render::{BlendedNote, NoteRender};
-use betwixt_engine::resources::Resources;
 use betwixt_engine::runtime::provider::DeviceChoice;
 use betwixt_engine::sound::Sound;
 use betwixt_engine::wav::WavFile;
 
-use crate::progress;
+use crate::{model_argument, progress};
 
 /// Corners of the blend pad.
 const MAX_SOUNDS: usize = 4;
@@ -71,10 +70,7 @@ pub fn run(args: &RenderArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
             args.seconds
         );
     }
-    let folder = match &args.model {
-        Some(folder) => folder.clone(),
-        None => Resources::find()?.model("spectral")?,
-    };
+    let folder = model_argument::folder(args.model.as_deref())?;
     let sounds = args.sounds.iter().map(|file| Ok(Arc::new(Sound::read(file)?)));
     let sounds = sounds.collect::<anyhow::Result<Vec<_>>>()?;
     let spinner = progress::spinner();

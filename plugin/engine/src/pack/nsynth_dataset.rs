@@ -14,24 +14,10 @@ use crate::pack::error::PackError;
 use crate::pack::options::{HELD_SHARE, NSYNTH_RATE_HZ, NSYNTH_SECONDS};
 use crate::pack::plan::Plan;
 use crate::pack::recipe::Recipe;
-use crate::quality::{self, Quality};
+use crate::quality::{self, FAMILIES, Quality, SourceKind};
 
-/// In the order of their numbers.
-const FAMILIES: [&str; 11] = [
-    "bass",
-    "brass",
-    "flute",
-    "guitar",
-    "keyboard",
-    "mallet",
-    "organ",
-    "reed",
-    "string",
-    "synth_lead",
-    "vocal",
-];
-/// `synthetic`, of acoustic, electronic, synthetic.
-const SOURCE: (usize, &str) = (2, "synthetic");
+/// What is rendered by Betwixt comes from a synthesiser.
+const SOURCE: SourceKind = SourceKind::Synthetic;
 
 /// A note as `examples.json` has it.
 #[derive(Debug, Serialize)]
@@ -60,7 +46,11 @@ pub(crate) fn note_name(recipe: &Recipe, blend: Blend, instrument: usize, pitch:
 }
 
 fn instrument_name(recipe: &Recipe, blend: Blend, instrument: usize) -> String {
-    format!("{}_{}_{instrument:03}", FAMILIES[family(recipe, blend)], SOURCE.1)
+    format!(
+        "{}_{}_{instrument:03}",
+        FAMILIES[family(recipe, blend)],
+        SOURCE.name()
+    )
 }
 
 /// The number of the family of a blend.
@@ -122,8 +112,8 @@ pub(crate) fn listing(
             qualities_str: qualities.iter().map(Quality::name).collect(),
             instrument_family: family,
             instrument_family_str: FAMILIES[family],
-            instrument_source: SOURCE.0,
-            instrument_source_str: SOURCE.1,
+            instrument_source: SOURCE as usize,
+            instrument_source_str: SOURCE.name(),
         };
         let value = serde_json::to_value(example).expect("numbers and texts are JSON");
         examples.insert(sample.name.clone(), value);

@@ -1,16 +1,12 @@
 //! `betwixt encode` of several recordings, or of folders.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::bail;
 use betwixt_engine::import::{ImportJob, ImportOrder, ImportReport, ImportStage};
 
 use super::EncodeArgs;
-use crate::progress;
-
-/// How often a job is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+use crate::progress::{self, Step};
 
 /// Encodes all of them. What makes no sound is told of on standard error, a line each.
 ///
@@ -26,27 +22,21 @@ pub fn run(args: &EncodeArgs, interrupted: &AtomicBool) -> anyhow::Result<()> {
         model: args.model.clone(),
         threads: args.threads.map_or(cores, usize::from),
     })?;
-    let bar = progress::bar_to_go(0, "looking");
-    loop {
+    let look = || {
         let progress = job.progress();
-        if progress.is_over {
-            break;
-        }
-        if interrupted.load(Ordering::Relaxed) {
-            job.cancel();
-        }
-        bar.set_length(progress.total as u64);
-        bar.set_position(progress.done as u64);
-        bar.set_message(match progress.stage {
-            ImportStage::Looking => "looking",
-            ImportStage::Loading => "loading",
-            ImportStage::Encoding => "encoding",
-        });
         let to_go = progress::to_go(progress.seconds_left);
-        bar.set_prefix(format!("{to_go}  {}", progress.current));
-        std::thread::sleep(LOOK);
-    }
-    bar.finish_and_clear();
+        (!progress.is_over).then(|| Step {
+            done: progress.done,
+            total: progress.total,
+            stage: match progress.stage {
+                ImportStage::Looking => "looking",
+                ImportStage::Loading => "loading",
+                ImportStage::Encoding => "encoding",
+            },
+            prefix: format!("{to_go}  {}", progress.current),
+        })
+    };
+    progress::follow("looking", interrupted, look, || job.cancel());
     tell(args, &job.join()?)
 }
 
@@ -63,6 +53,9 @@ fn tell(args: &EncodeArgs, report: &ImportReport) -> anyhow::Result<()> {
         failures => failures
             .iter()
             .for_each(|failure| eprintln!("skipped: {}", failure.reason)),
+    }
+    for remark in &report.remarks {
+        eprintln!("remark: {}", remark.reason);
     }
     if sounds == 0 {
         bail!("none of {failed} recordings became a sound");
