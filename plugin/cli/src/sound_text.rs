@@ -1,7 +1,14 @@
 //! What the commands that make a sound tell of it alike.
 
+use std::path::Path;
+
 use betwixt_engine::model::Model;
 use betwixt_engine::sound::Sound;
+
+/// The line on what was made, and where it is now.
+pub fn title(output: &Path, sound: &Sound) -> String {
+    format!("{}: {} by model {}", output.display(), sound.name, sound.model)
+}
 
 /// The line on where it is held.
 pub fn sustain(sound: &Sound, model: &Model) -> String {

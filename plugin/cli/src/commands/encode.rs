@@ -142,12 +142,7 @@ fn one(args: &EncodeArgs, input: &Path, interrupted: &AtomicBool) -> anyhow::Res
 
 fn tell(args: &EncodeArgs, model: &Model, encoded: &Encoded) {
     let sound = &encoded.sound;
-    println!(
-        "{}: {} by model {}",
-        args.output.display(),
-        sound.name,
-        sound.model
-    );
+    println!("{}", sound_text::title(&args.output, sound));
     match encoded.detected {
         Some(found) if encoded.is_unpitched => println!(
             "pitch     none: the keys play it faster and slower (the best guess was {:.1}, with {:.0} % confidence)",

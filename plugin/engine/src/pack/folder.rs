@@ -60,8 +60,7 @@ impl PackFolder {
             if !is_same {
                 return Err(PackError::Occupied { folder: target });
             }
-            // Killed between the last two steps.
-            if is_partial_of(&partial, recipe, shard) {
+            if is_partial_of(&partial, recipe, shard) || is_spent(&partial)? {
                 let _ = fs::remove_dir_all(&partial);
             }
             return Ok(None);
@@ -229,6 +228,11 @@ fn is_partial_of(partial: &Path, recipe: &Recipe, shard: Shard) -> bool {
         && read_shard(partial).is_ok_and(|found| found == shard)
 }
 
+/// Whether a folder is what a pack was made in: one that took its name, and was killed while it cleared the rest away.
+fn is_spent(partial: &Path) -> Result<bool, PackError> {
+    Ok(partial.is_dir() && !partial.join(PACK_NAME).exists() && !is_foreign(partial)?)
+}
+
 /// Whether a folder holds what no pack's beginning does.
 fn is_foreign(partial: &Path) -> Result<bool, PackError> {
     let names = match fs::read_dir(partial) {
@@ -308,8 +312,18 @@ mod tests {
         assert_eq!(folder.finish().unwrap(), target);
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
         assert!(target.join("samples/b.wav").is_file() && target.join("a.sfz").is_file());
-        let again = PackFolder::open(&target, &recipe, Shard::WHOLE).unwrap();
-        assert!(again.is_none());
+        let again = || PackFolder::open(&target, &recipe, Shard::WHOLE).unwrap();
+        assert!(again().is_none());
+        // Killed while it cleared away what it was made in, whatever went first.
+        let partial = place.path().join("out.partial");
+        for left in [LOCK_NAME, RECIPE_NAME] {
+            fs::create_dir(&partial).unwrap();
+            fs::write(partial.join(left), "").unwrap();
+            assert!(again().is_none() && !partial.exists(), "{left}");
+        }
+        fs::create_dir(&partial).unwrap();
+        fs::write(partial.join("letter"), "mine").unwrap();
+        assert!(again().is_none() && partial.join("letter").exists());
     }
 
     #[test]

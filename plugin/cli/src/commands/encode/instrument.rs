@@ -54,12 +54,7 @@ pub fn run(args: &EncodeArgs, input: &Path, interrupted: &AtomicBool) -> anyhow:
 
 fn tell(args: &EncodeArgs, model: &Model, encoded: &EncodedInstrument) {
     let sound = &encoded.sound;
-    println!(
-        "{}: {} by model {}",
-        args.output.display(),
-        sound.name,
-        sound.model
-    );
+    println!("{}", sound_text::title(&args.output, sound));
     println!("from      {} recordings", encoded.recordings);
     println!("{}", sound_text::sustain(sound, model));
 }
