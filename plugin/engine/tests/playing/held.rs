@@ -88,15 +88,15 @@ fn a_flute_swept_to_its_neighbours_has_no_step_that_it_has_not_at_rest() {
     let engine = engine(EngineOptions::default());
     let mut score = score(&[(72, 0.0, 12.0)], 12.0);
     let body = |samples: &[f32]| peak_db(&unexplained(&samples[24_000..11 * RATE_HZ as usize]));
-    // At rest in both sounds: breath is noise, and noise has steps.
-    let rests = [0.0, 1.0].map(|x| {
+    // At rest in both sounds and between them: breath is noise, noise has steps, and the blend has more of it than either.
+    let rests = [0.0, 0.25, 0.5, 0.75, 1.0].map(|x| {
         let mut score = score.clone();
         score.settings.blend.x = x;
         body(&left(&play(&engine, patch.clone(), score, RATE_HZ, 480).0))
     });
     score.automation = sweep();
     let swept = body(&left(&play(&engine, patch, score, RATE_HZ, 480).0));
-    let rest = rests[0].max(rests[1]);
+    let rest = rests.into_iter().fold(f32::MIN, f32::max);
     eprintln!("flute: unexplained {swept:.1} dBFS swept, {rests:.1?} dBFS at rest");
     let beyond = 20.0
         * (10f32.powf(swept / 20.0) - 10f32.powf(rest / 20.0))
