@@ -1,5 +1,6 @@
 //! What the targets have in common.
 
+use std::backtrace::Backtrace;
 use std::io::Cursor;
 use std::panic::{set_hook, take_hook};
 use std::path::Path;
@@ -31,8 +32,10 @@ fn let_symphonia_panic() {
     ONCE.call_once(|| {
         let ends = take_hook();
         set_hook(Box::new(move |panic| {
-            let is_symphonia = |file: &str| file.contains("symphonia");
-            if !panic.location().is_some_and(|place| is_symphonia(place.file())) {
+            let trace = Backtrace::force_capture().to_string();
+            // What Betwixt called last is the innermost of its frames.
+            let (called, _) = trace.split_once("betwixt_engine::").unwrap_or((&trace, ""));
+            if !called.contains("symphonia") {
                 ends(panic);
             }
         }));
